@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dead letters: what could not be delivered as it was, with everything that is needed to understand and replay it.
+
+Owns the names of the headers. The original record (key, value, headers) is kept intact beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+HEADER_PREFIX = "button-connector."
+
+
+class Stage(StrEnum):
+    """Where an event ended."""
+
+    DECODE = "decode"
+    MAP = "map"
+    DELIVER = "deliver"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why one event of a record is a dead letter.
+
+    ``event_index`` counts from 0 within the record; it is ``None`` when the record as a whole could not be read.
+    ``attempts`` counts calls to Button. ``time_ms`` is Unix time in milliseconds.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    event_index: int | None
+    stage: Stage
+    reason: str
+    message: str
+    attempts: int
+    time_ms: int
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Return the letter's own headers in a fixed order; the values are UTF-8 text."""
+        values = {
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "event-index": "" if self.event_index is None else self.event_index,
+            "stage": self.stage,
+            "reason": self.reason,
+            "message": self.message,
+            "attempts": self.attempts,
+            "time": self.time_ms,
+        }
+        return [(HEADER_PREFIX + name, str(value).encode()) for name, value in values.items()]

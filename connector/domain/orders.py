@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders as Button is told them, and what may be decided about an event.
+
+Owns the data between the rules (mapping, lifecycle) and the wire (the Button client). Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Operation(StrEnum):
+    """A call of Button's Order API."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    CANCEL = "cancel"
+    LOOKUP = "lookup"
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One line of an order; ``total`` is the whole line in minor units, net of discounts and taxes."""
+
+    identifier: str
+    total: int
+    quantity: int
+    sku: str | None = None
+    description: str | None = None
+    category: tuple[str, ...] = ()
+    attributes: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """The customer; an e-mail address is only ever its SHA-256."""
+
+    id: str | None = None
+    email_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The full current state of an order; ``total`` in minor units, ``purchase_date`` ISO 8601 in UTC."""
+
+    order_id: str
+    total: int
+    currency: str
+    purchase_date: str
+    line_items: tuple[LineItem, ...]
+    btn_ref: str | None = None
+    customer: Customer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Report the order."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Take the whole order back; it cannot be reversed."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The event is not for Button; ``reason`` is a stable name that is counted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The event can never be delivered as it is; it becomes a dead letter.
+
+    ``reason`` is a stable code; ``message`` names the field, what is wrong with it and the remedy, and never holds
+    personal data.
+    """
+
+    reason: str
+    message: str
+
+
+Call = Create | Cancel
+"""A decision that is told to Button."""
+
+Decision = Create | Cancel | Skip | Reject
+"""What :func:`connector.domain.lifecycle.decide` may return."""

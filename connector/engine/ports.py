@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine needs of the outside, and the plain types that both sides share.
+
+Owns the seams: an adapter implements one of these protocols and is checked by its contract suite. No protocol names
+Kafka, HTTP or a thread. Unless a method says otherwise it is called on the engine's event loop and must not block it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from connector.domain.attribution import SessionLookup
+    from connector.domain.dead_letter import DeadLetter
+    from connector.domain.events import CommerceEvent
+    from connector.domain.orders import Call, Reject
+    from connector.domain.responses import Reply
+    from connector.engine.observations import Observation
+
+
+class TopicPartition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        """Return ``topic/partition``, as logs and messages write it."""
+        return f"{self.topic}/{self.partition}"
+
+
+class RawRecord(NamedTuple):
+    """A record as it lies in the source; ``value`` is ``None`` for a tombstone, ``timestamp_ms`` is the broker's."""
+
+    topic_partition: TopicPartition
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp_ms: int
+
+
+class Preparation(Protocol):
+    """Something that must be fetched before a record can be decoded (a writer's schema)."""
+
+    async def ready(self) -> None:
+        """Return when decoding can be tried again; retries by itself for as long as the other side is down."""
+
+
+class Decoder(Protocol):
+    """Turns a record's value into commerce events."""
+
+    def decode(self, record: RawRecord) -> Sequence[CommerceEvent | Reject] | Reject | Preparation:
+        """Return the record's events in order (an event that is bad by itself is a ``Reject`` in its place).
+
+        A ``Reject`` alone blames the whole record. A :class:`Preparation` blames nobody: the partition waits for it.
+        Never raises for foreign bytes. Is not called for tombstones.
+        """
+
+
+class OrderApi(Protocol):
+    """Button's Order API."""
+
+    async def send(self, call: Call) -> Reply:
+        """Make one attempt and return what came of it; never raises for anything the other side or the net does."""
+
+
+class SessionTable(Protocol):
+    """Attribution tokens by session and by user, as of a time."""
+
+    async def caught_up(self) -> None:
+        """Return once the table has read all that its topic held when it started; it answers nothing before."""
+
+    def lookup(self, *, session_keys: Sequence[str], user_key: str | None, as_of_ms: int) -> SessionLookup:
+        """Return the token that was newest at ``as_of_ms``: of the first session key that has one, else the user's."""
+
+
+class DeadLetters(Protocol):
+    """Where dead letters go."""
+
+    async def write(self, record: RawRecord, letter: DeadLetter) -> None:
+        """Return only when the letter is durable; retries by itself for as long as the other side is down."""
+
+
+class CommitResult(NamedTuple):
+    """The group's answer to a commit: the partitions whose offsets are durable, and why the others' are not."""
+
+    committed: Mapping[TopicPartition, int]
+    failed: Mapping[TopicPartition, str]
+
+
+class Source(Protocol):
+    """The engine's side of the record source.
+
+    The source, for its part, calls the engine (all on the engine's loop, in the order in which things happened):
+    ``assign``, ``deliver``, ``advance``, ``drain``, ``fence``.
+    """
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+        """Commit exactly these offsets (next to read) and return the group's answer; never raises."""
+
+    def grant(self, records: int) -> None:
+        """Let the source deliver this many more records; it delivers no more than it was granted."""
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        """Deliver nothing more of these partitions until they are resumed; those no longer owned are ignored."""
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        """Undo :meth:`pause`."""
+
+
+class Clock(Protocol):
+    """Wall-clock time. Durations are the event loop's business (its time may be simulated)."""
+
+    def now_ms(self) -> int:
+        """Return Unix time in milliseconds."""
+
+
+class Observer(Protocol):
+    """Is told what happens; makes logs and metrics of it."""
+
+    def __call__(self, observation: Observation) -> None:
+        """Take note; must be quick and must not raise."""
