@@ -92,11 +92,7 @@ class CommitResult(NamedTuple):
 
 
 class Source(Protocol):
-    """The engine's side of the record source.
-
-    The source, for its part, calls the engine (all on the engine's loop, in the order in which things happened):
-    ``assign``, ``deliver``, ``advance``, ``drain``, ``fence``.
-    """
+    """The engine's side of the record source; the source's side of the engine is :class:`Intake`."""
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
         """Commit exactly these offsets (next to read) and return the group's answer; never raises."""
@@ -109,6 +105,28 @@ class Source(Protocol):
 
     def resume(self, partitions: Sequence[TopicPartition]) -> None:
         """Undo :meth:`pause`."""
+
+
+class Intake(Protocol):
+    """The source's side of the engine: called on the engine's loop, in the order in which things happened."""
+
+    def assign(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Take over partitions; each maps to the offset from which their records will come."""
+
+    def deliver(self, records: Sequence[RawRecord]) -> None:
+        """Take records of assigned partitions, ascending by offset within a partition."""
+
+    def advance(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Note the offsets to be read next, all records before them having been delivered: closes trailing gaps."""
+
+    async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Start nothing more of these partitions, let what runs finish within the drain budget, say what to commit.
+
+        Only partitions whose offset moved since their last acknowledged commit are in the answer.
+        """
+
+    def fence(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
+        """End the assignments: whatever of them still finishes is a counted no-op."""
 
 
 class Clock(Protocol):
