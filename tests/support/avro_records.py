@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Avro records for tests, written by fastavro itself.
+
+Owns the producer's side: it imports nothing of the connector, so that a mistake there is not repeated here.
+Amounts may be given as ``str``, ``int`` or ``Decimal``; what an event does not name gets the schema's default.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fastavro
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastavro.types import Schema
+
+SCHEMA_DIRECTORY = Path(__file__).resolve().parents[2] / "schemas" / "avro"
+
+_ACTION_AMOUNTS = ("total_amount", "tax_amount", "shipping_amount")
+_PRODUCT_AMOUNTS = ("price", "quantity", "total_product_amount")
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """Return the repository's schema ``commerce_event`` or ``session_attribution``."""
+    loaded: dict[str, Any] = json.loads((SCHEMA_DIRECTORY / f"{name}.avsc").read_text(encoding="utf-8"))
+    return loaded
+
+
+def body(datum: object, writer_schema: Schema) -> bytes:
+    """Return the bare Avro encoding, without any header."""
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(writer_schema), datum)
+    return out.getvalue()
+
+
+def header(writer_schema: Schema) -> bytes:
+    """Return the ten bytes that begin a record in Avro's single-object encoding."""
+    # fastavro writes the fingerprint's hex digits in the order in which the encoding has the bytes.
+    return b"\xc3\x01" + bytes.fromhex(fingerprint(to_parsing_canonical_form(writer_schema), "CRC-64-AVRO"))
+
+
+def single_object(datum: object, writer_schema: Schema) -> bytes:
+    """Return the datum in Avro's single-object encoding."""
+    return header(writer_schema) + body(datum, writer_schema)
+
+
+def encode_event(event: Mapping[str, Any]) -> bytes:
+    """Return a commerce event, named as in its schema, as a record's value."""
+    return single_object(_with_decimals(event), schema("commerce_event"))
+
+
+def encode_session(session: Mapping[str, Any]) -> bytes:
+    """Return a session attribution, named as in its schema, as a record's value."""
+    return single_object(dict(session), schema("session_attribution"))
+
+
+def purchase(order_id: str = "order-1", **changes: object) -> dict[str, Any]:
+    """Return a plain purchase of one product for 10.00 USD; ``changes`` replace fields of the event."""
+    return {
+        "occurred_at": 1_767_225_600_000,
+        "environment": "production",
+        "source_message_id": f"message-{order_id}",
+        "session_uuid": f"SESSION-{order_id}",
+        "mpid": -7636538281262557000,
+        "currency_code": "USD",
+        "product_action": {
+            "action": "purchase",
+            "transaction_id": order_id,
+            "total_amount": "10.00",
+            "products": [{"id": "sku-1", "name": "A thing", "price": "10.00", "quantity": 1}],
+        },
+        **changes,
+    }
+
+
+def refund(order_id: str = "order-1", **changes: object) -> dict[str, Any]:
+    """Return a refund of the whole order; ``changes`` replace fields of the event."""
+    event = purchase(order_id, source_message_id=f"refund-{order_id}")
+    return {**event, "product_action": {"action": "refund", "transaction_id": order_id}, **changes}
+
+
+def session(session_uuid: str, btn_ref: str | None, observed_at: int, **changes: object) -> dict[str, Any]:
+    """Return a session attribution; its record's key is the UTF-8 of ``session_uuid``."""
+    return {"session_uuid": session_uuid, "btn_ref": btn_ref, "observed_at": observed_at, **changes}
+
+
+def _with_decimals(event: Mapping[str, Any]) -> dict[str, Any]:
+    action = event.get("product_action")
+    if action is None:
+        return dict(event)
+    products = [_amounts(product, _PRODUCT_AMOUNTS) for product in action.get("products", ())]
+    return {**event, "product_action": {**_amounts(action, _ACTION_AMOUNTS), "products": products}}
+
+
+def _amounts(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: Decimal(value) if name in names and isinstance(value, (str, int)) else value
+        for name, value in fields.items()
+    }
