@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests."""
+"""The tests: each says one rule; real parts wherever a real part can serve."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules checked on generated input."""
+"""Rules that hold for every input, searched for counterexamples."""

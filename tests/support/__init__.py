@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests share."""
+"""What tests share: a real Kafka, waiting for conditions, strictness of a run."""

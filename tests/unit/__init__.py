@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of one part alone."""
+"""Rules of one module, without I/O beyond files of the project."""

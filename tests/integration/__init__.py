@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The adapters against the real systems: Kafka, HTTP servers."""
