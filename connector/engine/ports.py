@@ -52,7 +52,7 @@ class Preparation(Protocol):
 class Decoder(Protocol):
     """Turns a record's value into commerce events."""
 
-    def decode(self, record: RawRecord) -> Sequence[CommerceEvent | Reject] | Reject | Preparation:
+    def decode(self, record: RawRecord) -> list[CommerceEvent | Reject] | Reject | Preparation:
         """Return the record's events in order (an event that is bad by itself is a ``Reject`` in its place).
 
         A ``Reject`` alone blames the whole record. A :class:`Preparation` blames nobody: the partition waits for it.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the engine's parts."""
+"""Unit tests of the engine and its parts."""

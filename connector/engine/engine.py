@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: records in, calls out, offsets committed only behind what reached its end.
+
+Owns intake, completion, commit, revoke and drain; lanes, tracking, admission and delivery are parts of their own.
+Never commits for a partition that it does not own, never lets more records in than are granted. Runs on one event
+loop and on ports only, so that it runs unchanged in simulated time.
+
+The order in a revoke is what everything hangs on: nothing new starts, what runs finishes within the drain budget, the
+source commits what that allows, and only then is the assignment fenced. Fencing first would throw away finished work
+and have it done twice; committing last would race with the new owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connector.domain.dead_letter import Stage
+from connector.domain.lifecycle import decide, order_key
+from connector.domain.orders import Reject, Skip
+from connector.engine.admission import Admission
+from connector.engine.assignment import Assignment, Life
+from connector.engine.backoff import Backoff
+from connector.engine.delivery import Delivery, Surroundings, Task
+from connector.engine.lanes import Lanes
+from connector.engine.observations import (
+    CommitFailed,
+    EventSkipped,
+    OffsetsCommitted,
+    PartitionsAssigned,
+    PartitionsLost,
+    PartitionsRevoked,
+    RecordsReceived,
+    TombstoneSkipped,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from random import Random
+
+    from connector.domain.events import CommerceEvent
+    from connector.engine.ports import (
+        Clock,
+        DeadLetters,
+        Decoder,
+        Observer,
+        OrderApi,
+        Preparation,
+        RawRecord,
+        SessionTable,
+        Source,
+        TopicPartition,
+    )
+
+
+DEFAULT_RETRY = Backoff(initial_seconds=0.1, max_seconds=30.0)
+DEFAULT_PROBE = Backoff(initial_seconds=0.25, max_seconds=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How the engine behaves; durations in seconds.
+
+    ``max_uncommitted_records`` bounds what is in memory and what may be read again after a crash. ``concurrency`` is
+    the number of calls in flight.
+    """
+
+    concurrency: int = 64
+    max_uncommitted_records: int = 1000
+    commit_interval_seconds: float = 1.0
+    drain_seconds: float = 30.0
+    retry: Backoff = DEFAULT_RETRY
+    probe: Backoff = DEFAULT_PROBE
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside, as the engine sees it; ``may_start`` is asked before every start of a call."""
+
+    source: Source
+    decoder: Decoder
+    orders: OrderApi
+    sessions: SessionTable
+    dead_letters: DeadLetters
+    clock: Clock
+    observer: Observer
+    may_start: Callable[[TopicPartition], bool] = lambda _: True
+
+
+class Engine:
+    """The engine's side of the source (:class:`connector.engine.ports.Intake`), and its life."""
+
+    def __init__(self, ports: Ports, options: EngineOptions, random: Random) -> None:
+        """Put the parts together; nothing runs before :meth:`run`."""
+        self._ports = ports
+        self._options = options
+        self._observe = ports.observer
+        self._assignments: dict[TopicPartition, Assignment] = {}
+        self._lanes: Lanes[Task] = Lanes()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._commit_due = asyncio.Event()
+        self._commit_at_once_after = max(1, options.max_uncommitted_records // 4)
+        self._completed = 0
+        self._pinned_above = max(1, options.max_uncommitted_records // 4)
+        self.admission = Admission(options.probe, random, ports.observer)
+        self._delivery = Delivery(
+            self._lanes,
+            Surroundings(
+                orders=ports.orders,
+                sessions=ports.sessions,
+                dead_letters=ports.dead_letters,
+                clock=ports.clock,
+                observer=ports.observer,
+                admission=self.admission,
+                backoff=options.retry,
+                random=random,
+                may_start=ports.may_start,
+                spawn=self._spawn,
+                complete=self._complete,
+            ),
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled; any exception is a bug of ours and ends the engine, never a record.
+
+        Nothing is decided before the sessions table has caught up; records that arrive meanwhile wait.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._ports.source.grant(self._options.max_uncommitted_records)
+            tasks.create_task(self._commit_for_ever())
+            await self._ports.sessions.caught_up()
+            for _ in range(self._options.concurrency):
+                tasks.create_task(self._delivery.work())
+
+    # The source's side.
+
+    def assign(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Take over partitions."""
+        for topic_partition, start in starts.items():
+            self._assignments[topic_partition] = Assignment(topic_partition, start)
+        self._observe(PartitionsAssigned(dict(starts)))
+
+    def deliver(self, records: Sequence[RawRecord]) -> None:
+        """Take in records; those that were delivered before, or whose partition is gone, only give their grant back."""
+        self._observe(RecordsReceived(len(records)))
+        unwanted = 0
+        for record in records:
+            assignment = self._assignments.get(record.topic_partition)
+            if assignment is None or not assignment.tracker.add(record.offset):
+                unwanted += 1
+            elif assignment.preparing:
+                assignment.waiting.append(record)
+            else:
+                self._take_in(assignment, record)
+        if unwanted:
+            self._ports.source.grant(unwanted)
+
+    def advance(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Close gaps at the end of partitions."""
+        for topic_partition, position in positions.items():
+            assignment = self._assignments.get(topic_partition)
+            if assignment is not None:
+                assignment.tracker.advance(position)
+
+    async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Let what runs finish within the drain budget; say what may be committed."""
+        started = asyncio.get_running_loop().time()
+        assignments = [self._assignments[each] for each in partitions if each in self._assignments]
+        for assignment in assignments:
+            assignment.life = Life.DRAINING
+        self._lanes.purge(lambda task: not task.assignment.is_owned)
+        try:
+            async with asyncio.timeout(self._options.drain_seconds):
+                for assignment in assignments:
+                    await assignment.idle()
+        except TimeoutError:
+            pass  # What is still out stays incomplete; its heir reads it again.
+        self._observe(
+            PartitionsRevoked(
+                tuple(partitions),
+                sum(assignment.tracker.incomplete for assignment in assignments),
+                asyncio.get_running_loop().time() - started,
+            ),
+        )
+        return _committable(assignments)
+
+    def fence(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
+        """End assignments; their uncommitted records no longer count against the grant."""
+        fenced = [self._assignments.pop(each) for each in partitions if each in self._assignments]
+        for assignment in fenced:
+            assignment.life = Life.FENCED
+            assignment.waiting.clear()
+        self._lanes.purge(lambda task: not task.assignment.is_owned)
+        if lost:
+            self._observe(
+                PartitionsLost(tuple(partitions), sum(assignment.tracker.incomplete for assignment in fenced)),
+            )
+        released = sum(assignment.tracker.uncommitted for assignment in fenced)
+        if released:
+            self._ports.source.grant(released)
+
+    # Intake.
+
+    def _take_in(self, assignment: Assignment, record: RawRecord) -> None:
+        if record.value is None:
+            self._observe(TombstoneSkipped(record.topic_partition, record.offset))
+            self._complete(assignment, record.offset)
+            return
+        decoded = self._ports.decoder.decode(record)
+        if isinstance(decoded, list):
+            self._take_in_events(assignment, record, decoded)
+        elif isinstance(decoded, Reject):
+            self._delivery.bury(assignment, record, None, Stage.DECODE, decoded)
+        else:
+            assignment.preparing = True
+            assignment.waiting.appendleft(record)
+            self._spawn(self._prepare(assignment, decoded))
+
+    def _take_in_events(
+        self,
+        assignment: Assignment,
+        record: RawRecord,
+        events: Sequence[CommerceEvent | Reject],
+    ) -> None:
+        if len(events) != 1:
+            assignment.tracker.split(record.offset, len(events))
+            if not events:
+                self._count_completion()
+        for index, event in enumerate(events):
+            if isinstance(event, Reject):
+                self._delivery.bury(assignment, record, index, Stage.DECODE, event)
+                continue
+            key = order_key(event)
+            if key is None:
+                self._end_without_order(assignment, record, index, event)
+            else:
+                self._lanes.push(key, Task(assignment, record, index, event))
+
+    def _end_without_order(self, assignment: Assignment, record: RawRecord, index: int, event: CommerceEvent) -> None:
+        """End an event that names no order, so that there is no lane in which its order could matter."""
+        decision = decide(event, None)
+        if isinstance(decision, Skip):
+            self._observe(EventSkipped(decision.reason))
+            self._complete(assignment, record.offset)
+        elif isinstance(decision, Reject):
+            self._delivery.bury(assignment, record, index, Stage.MAP, decision)
+        else:
+            message = f"an event without an order was decided as {type(decision).__name__}"
+            raise TypeError(message)
+
+    async def _prepare(self, assignment: Assignment, preparation: Preparation) -> None:
+        await preparation.ready()
+        assignment.preparing = False
+        while assignment.waiting and not assignment.preparing and assignment.life is not Life.FENCED:
+            self._take_in(assignment, assignment.waiting.popleft())
+
+    # Completion and commit.
+
+    def _complete(self, assignment: Assignment, offset: int) -> None:
+        assignment.tracker.complete(offset)
+        self._count_completion()
+
+    def _count_completion(self) -> None:
+        self._completed += 1
+        if self._completed == self._commit_at_once_after:
+            self._commit_due.set()
+
+    async def _commit_for_ever(self) -> None:
+        interval_seconds = self._options.commit_interval_seconds
+        while True:
+            try:
+                async with asyncio.timeout(interval_seconds):
+                    await self._commit_due.wait()
+            except TimeoutError:
+                pass
+            if not await self._commit():
+                await asyncio.sleep(interval_seconds)
+
+    async def _commit(self) -> bool:
+        """Commit what may be; false when the group refused any of it."""
+        self._commit_due.clear()
+        self._completed = 0
+        asked = [assignment for assignment in self._assignments.values() if assignment.is_owned]
+        offsets = _committable(asked)
+        if not offsets:
+            return True
+        result = await self._ports.source.commit(offsets)
+        released = 0
+        for assignment in asked:
+            offset = result.committed.get(assignment.topic_partition)
+            # An assignment that was fenced meanwhile has given its grant back already.
+            if offset is not None and assignment.life is not Life.FENCED:
+                released += assignment.tracker.mark_committed(offset)
+                self._pause_if_pinned(assignment)
+        if released:
+            self._ports.source.grant(released)
+        if result.committed:
+            self._observe(OffsetsCommitted(dict(result.committed)))
+        for topic_partition, reason in result.failed.items():
+            self._observe(CommitFailed(topic_partition, reason))
+        return not result.failed
+
+    def _pause_if_pinned(self, assignment: Assignment) -> None:
+        """Stop reading on behind a record that does not get done, so that its partition cannot use up the grant."""
+        done_behind = assignment.tracker.uncommitted - assignment.tracker.incomplete
+        if not assignment.paused and done_behind > self._pinned_above:
+            assignment.paused = True
+            self._ports.source.pause((assignment.topic_partition,))
+        elif assignment.paused and done_behind <= self._pinned_above // 2:
+            assignment.paused = False
+            self._ports.source.resume((assignment.topic_partition,))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        if self._tasks is None:
+            message = "the engine is not running"
+            raise RuntimeError(message)
+        self._tasks.create_task(work)
+
+    # What can be seen from outside.
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are on their way."""
+        return self._delivery.in_flight
+
+    @property
+    def lanes(self) -> int:
+        """Orders that have something to do."""
+        return len(self._lanes)
+
+    def uncommitted(self) -> dict[TopicPartition, int]:
+        """Return the uncommitted records of each owned partition."""
+        return {each: assignment.tracker.uncommitted for each, assignment in self._assignments.items()}
+
+
+def _committable(assignments: Sequence[Assignment]) -> dict[TopicPartition, int]:
+    """Return the offsets that moved since their last acknowledged commit."""
+    offsets = {each.topic_partition: each.tracker.committable() for each in assignments}
+    return {
+        each.topic_partition: offsets[each.topic_partition]
+        for each in assignments
+        if offsets[each.topic_partition] > each.tracker.committed_offset
+    }
