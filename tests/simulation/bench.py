@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine with its outside in simulated time, put together for a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from random import Random
+from typing import TYPE_CHECKING
+
+from connector.engine.engine import Engine, EngineOptions, Ports
+from connector.engine.ports import TopicPartition
+from tests.support.fakes import (
+    FakeButton,
+    FakeDeadLetters,
+    FakeDecoder,
+    FakeSessions,
+    FakeSource,
+    FixedClock,
+    Recorder,
+)
+from tests.support.polling import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from connector.domain.events import CommerceEvent
+    from connector.domain.orders import Reject
+    from connector.engine.ports import Preparation, RawRecord
+
+
+class Bench:
+    """One engine and everything around it."""
+
+    def __init__(self, options: EngineOptions | None = None) -> None:
+        """Put it together; :meth:`running` starts it."""
+        self.source = FakeSource()
+        self.decoder = FakeDecoder()
+        self.button = FakeButton()
+        self.letters = FakeDeadLetters()
+        self.sessions = FakeSessions()
+        self.seen = Recorder()
+        self.may_start: Callable[[], bool] = lambda: True
+        self.engine = Engine(
+            Ports(
+                source=self.source,
+                decoder=self.decoder,
+                orders=self.button,
+                sessions=self.sessions,
+                dead_letters=self.letters,
+                clock=FixedClock(),
+                observer=self.seen,
+                may_start=lambda _topic_partition: self.may_start(),
+            ),
+            options or EngineOptions(),
+            Random(7),  # noqa: S311  jitter, not cryptography
+        )
+        self.source.intake = self.engine
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Bench]:
+        """Run the engine; a failure of it fails the test."""
+        engine = asyncio.ensure_future(self.engine.run())
+        await asyncio.sleep(0)
+        try:
+            yield self
+        finally:
+            if engine.done():
+                engine.result()
+            engine.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await engine
+
+    def emit(self, partition: int, *events: CommerceEvent | Reject) -> RawRecord:
+        """Append a record that holds these events."""
+        return self.emit_meaning(partition, list(events))
+
+    def emit_meaning(self, partition: int, meaning: list[CommerceEvent | Reject] | Reject | Preparation) -> RawRecord:
+        """Append a record that decodes as this."""
+        value = f"value-{len(self.decoder.meanings)}".encode()
+        self.decoder.meanings[value] = meaning
+        return self.source.append(partition, value)
+
+    def committed(self, partition: int) -> int:
+        """Return the group's committed offset."""
+        return self.source.committed.get(TopicPartition("orders", partition), 0)
+
+    async def at_rest(self, within_seconds: float = 3600.0) -> None:
+        """Wait, in simulated time, until everything that the topic holds is committed."""
+        await eventually(
+            lambda: all(self.source.committed.get(each, 0) == len(log) for each, log in self.source.log.items()),
+            deadline_seconds=within_seconds,
+        )
