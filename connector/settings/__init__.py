@@ -1,2 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings: types, defaults, descriptions."""
+"""Settings: types, defaults, descriptions, and how they are read.
+
+``load`` reads a file and the environment; ``Settings`` built in code takes what it is given. Adapters are handed small
+option classes made from these, never the settings themselves.
+"""
+
+from connector.settings.button import ButtonSettings
+from connector.settings.checks import DRAIN_MARGIN_SECONDS, contradictions
+from connector.settings.dead_letters import DeadLettersSettings
+from connector.settings.delivery import DeliverySettings
+from connector.settings.kafka import KafkaSettings
+from connector.settings.load import load
+from connector.settings.log import LogSettings
+from connector.settings.ops import OpsSettings
+from connector.settings.problems import Problem, SettingsError
+from connector.settings.root import Settings
+from connector.settings.sessions import SessionsSettings
+
+__all__ = [
+    "DRAIN_MARGIN_SECONDS",
+    "ButtonSettings",
+    "DeadLettersSettings",
+    "DeliverySettings",
+    "KafkaSettings",
+    "LogSettings",
+    "OpsSettings",
+    "Problem",
+    "SessionsSettings",
+    "Settings",
+    "SettingsError",
+    "contradictions",
+    "load",
+]

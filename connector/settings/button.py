@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of Button's Order API.
+
+Owns their names, defaults and single-value rules, and where the API key is read from. Never shows the key.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from connector.settings.base import Area, Seconds, refusal
+
+
+def _is_base_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        is_url = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_url = False
+    else:
+        is_url = is_url and not (url.query or url.fragment or "@" in url.netloc or " " in value)
+    if not is_url:
+        what = "is not a base URL"
+        raise refusal(what, "Give scheme, host and port only, for example https://api.usebutton.com.")
+    return value.rstrip("/")
+
+
+def _is_key(secret: SecretStr) -> SecretStr:
+    key = secret.get_secret_value()
+    if not key:
+        what = "is empty"
+        raise refusal(what, "Give the API key of your Button organization; it starts with sk-.")
+    if not (key.isascii() and key.isprintable()) or " " in key or ":" in key:
+        what = "holds a character that no API key has"
+        raise refusal(what, "Look for spaces, line breaks, colons and quotes around the key.")
+    return secret
+
+
+def _holds_a_key(path: Path) -> Path:
+    try:
+        _is_key(_read_key(path))
+    except UnicodeDecodeError:
+        what = "is not a text file"
+        raise refusal(what, "Put the API key, and nothing else, into the file.") from None
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise refusal(what, "Check the path, and that the connector's user may read the file.") from None
+    return path
+
+
+def _read_key(path: Path) -> SecretStr:
+    return SecretStr(path.read_text(encoding="utf-8").strip())
+
+
+class ButtonSettings(Area):
+    """How Button is reached."""
+
+    base_url: Annotated[str, AfterValidator(_is_base_url)] = Field(
+        default="https://api.usebutton.com",
+        description="Where the Order API is; without a path for the real one.",
+    )
+    api_key: Annotated[SecretStr, AfterValidator(_is_key)] | None = Field(
+        default=None,
+        description="The organization's API key. Give this or api_key_file.",
+        examples=["sk-..."],
+    )
+    api_key_file: Annotated[Path, AfterValidator(_holds_a_key)] | None = Field(
+        default=None,
+        description="A file with the API key and nothing else; read again when Button refuses the key, so that it can "
+        "be rotated. Give this or api_key.",
+        examples=["/run/secrets/button-api-key"],
+    )
+    request_timeout_seconds: Seconds = Field(
+        default=15.0,
+        description="How long one call may take, from connecting to the last byte of its answer.",
+    )
+    connect_timeout_seconds: Seconds = Field(default=3.0, description="How long connecting may take.")
+    api_version: dt.date | None = Field(
+        default=None,
+        description="Sent as X-Button-API-Version; without it Button uses the organization's own version.",
+        examples=["2018-02-13"],
+    )
+
+    @model_validator(mode="after")
+    def _has_exactly_one_key(self) -> Self:
+        if self.api_key is None and self.api_key_file is None:
+            what = "is required, or else button.api_key_file, and neither is given"
+            remedy = (
+                "Set one of them in the file, or BUTTON_CONNECTOR__BUTTON__API_KEY_FILE to the path of a file with it."
+            )
+            raise refusal(what, remedy, key="api_key")
+        if self.api_key is not None and self.api_key_file is not None:
+            what = "is given beside button.api_key"
+            raise refusal(what, "Give one of them, not both.", key="api_key_file")
+        return self
+
+    def read_api_key(self) -> SecretStr:
+        """Return the API key as it is now; a key in a file is read anew.
+
+        Raises ``OSError`` when the file has become unreadable since the start.
+        """
+        if self.api_key_file is not None:
+            return _read_key(self.api_key_file)
+        assert self.api_key is not None  # noqa: S101  the validator above allows nothing else
+        return self.api_key

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings that contradict one another.
+
+Owns the sums and relations between settings: each is one row. What is bad by itself never gets here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from connector.settings.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from connector.settings.root import Settings
+
+DRAIN_MARGIN_SECONDS = 5.0
+"""What a drain needs beyond the last call: a dead letter's acknowledgement, and the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """A setting's value with its unit; ``per_second`` is how many of the unit make a second."""
+
+    key: str
+    value: float
+    unit: str = "s"
+    per_second: float = 1.0
+
+    @property
+    def seconds(self) -> float:
+        return self.value / self.per_second
+
+    def write(self, seconds: float | None = None) -> str:
+        """Return this value, or another one, in this setting's unit."""
+        value = self.value if seconds is None else seconds * self.per_second
+        return f"{value:.3f}".rstrip("0").rstrip(".") + (f" {self.unit}" if self.unit else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """``low + more`` must be below ``high * share``, or equal to it if ``may_equal``."""
+
+    low: _Quantity
+    high: _Quantity
+    why: str
+    more: float = 0.0
+    share: float = 1.0
+    may_equal: bool = False
+
+    def problem(self) -> Problem | None:
+        """Return what is wrong, or ``None``."""
+        sum_needed, limit = self.low.seconds + self.more, self.high.seconds * self.share
+        if sum_needed < limit or (self.may_equal and sum_needed == limit):
+            return None
+        plus = f" and {self.more:g} s to finish" if self.more else ""
+        part = f"{self.share:.0%} of " if self.share != 1 else ""
+        relation, lower, higher = ("exceeds", "to", "to") if self.may_equal else ("is not below", "below", "above")
+        return Problem(
+            keys=(self.low.key, self.high.key),
+            what=f"{self.low.write()}{plus} {relation} {part}{self.high.write()}; {self.why}",
+            remedy=f"Lower {self.low.key} {lower} {self.low.write(max(limit - self.more, 0))}, "
+            f"or raise {self.high.key} {higher} {self.high.write(sum_needed / self.share)}.",
+        )
+
+
+def contradictions(settings: Settings) -> tuple[Problem, ...]:
+    """Return what cannot be true at once in these settings; where the values came from is not known here."""
+    problems = [relation.problem() for relation in _relations(settings)]
+    return (*(problem for problem in problems if problem is not None), *_topics_used_twice(settings))
+
+
+def _relations(settings: Settings) -> tuple[_Below, ...]:
+    kafka, button, delivery = settings.kafka, settings.button, settings.delivery
+    connect = _Quantity("button.connect_timeout_seconds", button.connect_timeout_seconds)
+    request = _Quantity("button.request_timeout_seconds", button.request_timeout_seconds)
+    session = _Quantity("kafka.session_timeout_ms", kafka.session_timeout_ms, "ms", 1_000)
+    poll = _Quantity("kafka.max_poll_interval_ms", kafka.max_poll_interval_ms, "ms", 1_000)
+    drain = _Quantity("delivery.drain_seconds", delivery.drain_seconds)
+    shutdown = _Quantity("delivery.shutdown_seconds", delivery.shutdown_seconds)
+    first_retry = _Quantity("delivery.retry_initial_seconds", delivery.retry_initial_seconds)
+    last_retry = _Quantity("delivery.retry_max_seconds", delivery.retry_max_seconds)
+    calls = _Quantity("delivery.concurrency", delivery.concurrency, "calls")
+    records = _Quantity("delivery.max_uncommitted_records", delivery.max_uncommitted_records, "records")
+    return (
+        _Below(connect, request, "connecting is a part of the call"),
+        _Below(request, session, "a call could reach Button after another member has taken over its order"),
+        _Below(session, poll, "Kafka's client demands it", may_equal=True),
+        _Below(
+            request,
+            drain,
+            "a call that is under way when the drain begins must be able to end within it",
+            more=DRAIN_MARGIN_SECONDS,
+        ),
+        _Below(drain, poll, "the group expels a member that drains for longer", share=0.5, may_equal=True),
+        _Below(drain, shutdown, "after the drain the group has to be left"),
+        _Below(first_retry, last_retry, "waits grow from the first to the second", may_equal=True),
+        _Below(calls, records, "there are never more calls than records", may_equal=True),
+    )
+
+
+def _topics_used_twice(settings: Settings) -> Iterator[Problem]:
+    uses = [(f"kafka.topics[{index}]", topic) for index, topic in enumerate(settings.kafka.topics)]
+    uses += [("sessions.topic", settings.sessions.topic), ("dead_letters.topic", settings.dead_letters.topic)]
+    for (key, topic), (other_key, other_topic) in combinations(uses, 2):
+        if topic == other_topic:
+            what = f"{topic!r} is given for both"
+            yield Problem((key, other_key), what, "Each topic has one purpose: name another one.")

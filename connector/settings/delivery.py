@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of delivery: how much at once, how often again, how long at the end.
+
+Owns their names and defaults. How they relate to the settings of other areas is judged in ``checks``.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from connector.settings.base import Area, Seconds
+
+
+class DeliverySettings(Area):
+    """How events are brought to Button."""
+
+    concurrency: Annotated[int, Field(ge=1, le=4_096)] = Field(
+        default=64,
+        description="Calls that may be under way at once.",
+    )
+    max_uncommitted_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1_000,
+        description="Records that may be read but not committed; bounds memory, and what is read again after a crash.",
+    )
+    commit_interval_seconds: Seconds = Field(default=1.0, description="How often offsets are committed.")
+    drain_seconds: Seconds = Field(
+        default=30.0,
+        description="How long calls under way may take to finish when partitions are given back, or at the end.",
+    )
+    retry_initial_seconds: Seconds = Field(
+        default=0.2,
+        description="The longest wait before the first retry; it doubles with every further one.",
+    )
+    retry_max_seconds: Seconds = Field(default=30.0, description="The longest wait before any retry.")
+    shutdown_seconds: Seconds = Field(
+        default=45.0,
+        description="How long the connector may take to stop after SIGTERM: the drain, then leaving the group. Keep it "
+        "below what the platform grants before it kills.",
+    )

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the Kafka cluster and of the consumer group.
+
+Owns their names, defaults and single-value rules. Never talks to a broker.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from connector.settings.base import AnyCase, Area, Milliseconds, TopicNames, refusal
+
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@?#,\[\]]+):(?P<port>[0-9]{1,5})")
+_HIGHEST_PORT = 65_535
+
+
+def _join(value: object) -> object:
+    """Accept a YAML list, too."""
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return value
+
+
+def _is_address(server: str) -> bool:
+    match = _ADDRESS.fullmatch(server)
+    return match is not None and 0 < int(match["port"]) <= _HIGHEST_PORT
+
+
+def _are_addresses(value: str) -> str:
+    servers = [part.strip() for part in value.split(",")]
+    if not all(_is_address(server) for server in servers):
+        what = "is not a list of host:port"
+        raise refusal(what, "Give brokers as host:port with commas between them, for example broker-1:9092.")
+    return ",".join(servers)
+
+
+class KafkaSettings(Area):
+    """Where the events come from, and as which group they are read."""
+
+    bootstrap_servers: Annotated[str, BeforeValidator(_join), AfterValidator(_are_addresses)] = Field(
+        description="Brokers to start from, as host:port with commas between them.",
+        examples=["broker-1:9092,broker-2:9092"],
+    )
+    group_id: str = Field(
+        default="button-connector",
+        min_length=1,
+        max_length=255,
+        description="The consumer group; its committed offsets say what has been delivered.",
+    )
+    topics: TopicNames = Field(
+        default=("commerce-events",),
+        description="Topics with commerce events; at least one.",
+        examples=["commerce-events"],
+    )
+    start: Annotated[Literal["earliest", "latest"], AnyCase] = Field(
+        default="earliest",
+        description="Where a group that has never committed starts; a group that has goes on where it was.",
+    )
+    session_timeout_ms: Milliseconds = Field(
+        default=45_000,
+        description="How long the group waits for a silent member before it gives its partitions away.",
+    )
+    max_poll_interval_ms: Milliseconds = Field(
+        default=300_000,
+        description="How long a member may go without polling before it is expelled.",
+    )
+    metadata_refresh_interval_ms: Milliseconds = Field(
+        default=10_000,
+        description="How often topics are looked at again; bounds how late an added partition is noticed.",
+    )

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings from a file and the environment.
+
+Owns the order of precedence (environment, file, default), and that everything that is wrong is found in one go.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from connector.settings.checks import contradictions
+from connector.settings.document import Document, read_document
+from connector.settings.environment import Environment, read_environment
+from connector.settings.problems import Problem, SettingsError
+from connector.settings.root import Settings
+from connector.settings.translate import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from connector.settings.document import KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """Where each value came from."""
+
+    document: Document
+    environment: Environment
+
+    def source_of(self, path: KeyPath) -> str:
+        # A variable sets a whole setting, so the file says nothing more about what lies in it.
+        outwards = [path[:length] for length in range(len(path), 0, -1)]
+        by_variable = (self.environment.source_of(part) for part in outwards)
+        in_file = (self.document.source_of(part) for part in outwards)
+        return next((source for source in (*by_variable, *in_file) if source), "")
+
+    def source_of_setting(self, path: KeyPath) -> str:
+        return self.environment.source_of(path) or self.document.source_of(path) or "the default"
+
+
+def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings, or raise ``SettingsError`` with everything that is wrong with them."""
+    document = Document() if config is None else read_document(config)
+    environment = read_environment(environ)
+    origins = _Origins(document, environment)
+    try:
+        settings = Settings.model_validate(_merged(document.values, environment.values))
+    except ValidationError as error:
+        raise SettingsError((*environment.problems, *translate(error, origins))) from None
+    problems = (*environment.problems, *(_with_sources(problem, origins) for problem in contradictions(settings)))
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _merged(file: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
+    """Lay the environment over the file; an area that is absent or empty is there, so that its own gaps are named."""
+    merged = dict(file) | {area: {} for area in Settings.model_fields if file.get(area) is None}
+    for area, values in environment.items():
+        below = merged[area]
+        merged[area] = {**below, **values} if isinstance(below, dict) and isinstance(values, dict) else values
+    return merged
+
+
+def _with_sources(problem: Problem, origins: _Origins) -> Problem:
+    sources = []
+    for key in problem.keys:
+        area, name = key.split("[")[0].split(".")
+        sources.append(f"{name} from {origins.source_of_setting((area, name))}")
+    return dataclasses.replace(problem, source="; ".join(sources))

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the table of attribution tokens by session.
+
+Owns their names and defaults. Never reads the table.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from connector.settings.base import Area, TopicName
+
+
+class SessionsSettings(Area):
+    """Where attribution tokens come from."""
+
+    topic: TopicName = Field(default="session-attribution", description="The compacted topic of tokens by session.")
+    clock_skew_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=5.0,
+        description="A token that was seen this much later than the purchase still counts as seen before it; "
+        "makes up for clocks that differ.",
+    )
