@@ -2,12 +2,33 @@
 """Which attribution token (``btn_ref``) an order gets.
 
 Owns the order of precedence: the token on the event itself, else its session's as of the event's time, else the
-user's, else none. A token that was seen only after the purchase cannot have caused it.
+user's, else none. A token that was seen only after the purchase cannot have caused it. What cannot be a token is
+treated as if it were not there, never sent.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+from connector.domain.actions import PURCHASE, name_of
+
+if TYPE_CHECKING:
+    from connector.domain.events import CommerceEvent
+
+_BUTTON_MODULE_ID = "1022"
+"""mParticle's number for Button among the integration attributes."""
+
+# The first is what mParticle's kits for apps write. On the web the key is whatever the shop chose.
+_TOKEN_KEYS = ("com.usebutton.source_token", "btn_ref")
+
+# In a publisher's link btn_ref is the publisher's organisation, which Button replaces by a token on the way.
+_ORGANISATION_PREFIX = "org-"
+
+# Button promises "URL safe", at most 255 characters, and asks not to look for more. The characters are those that can
+# stand in the value of a URL's query parameter (RFC 3986), which is where a token comes from.
+_TOKEN = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@/?%-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +51,75 @@ class Missing:
 
 
 SessionLookup = Found | OnlyNewer | Missing
+
+
+class Attribution(NamedTuple):
+    """The token of an order, if any, and its source: ``event``, ``session``, ``user``, ``only_newer`` or ``none``."""
+
+    token: str | None
+    source: str
+
+
+_ONLY_NEWER = Attribution(None, "only_newer")
+_NONE = Attribution(None, "none")
+
+
+def is_attributable(event: CommerceEvent) -> bool:
+    """Return whether the event is one that a token is told with: a purchase."""
+    return name_of(event.action) == PURCHASE
+
+
+def needs_lookup(event: CommerceEvent) -> bool:
+    """Return whether the event's token must be looked up by session and user: a purchase without one of its own."""
+    return is_attributable(event) and token_on(event) is None
+
+
+def attribute(event: CommerceEvent, lookup: SessionLookup) -> Attribution:
+    """Return the event's token; ``lookup`` is not looked at when the event has one of its own."""
+    token = token_on(event)
+    if token is not None:
+        return Attribution(token, "event")
+    match lookup:
+        case Found():
+            return Attribution(lookup.token, lookup.by) if is_token(lookup.token) else _NONE
+        case OnlyNewer():
+            return _ONLY_NEWER
+        case Missing():
+            return _NONE
+        case _:
+            assert_never(lookup)
+
+
+def token_on(event: CommerceEvent) -> str | None:
+    """Return the token that the event itself carries.
+
+    By the keys that mParticle's kits and Button use, else the only value there is for Button: on the web, mParticle
+    leaves the name of the key to the shop.
+    """
+    attributes = event.integration_attributes.get(_BUTTON_MODULE_ID)
+    if not attributes:
+        return None
+    for key in _TOKEN_KEYS:
+        token = attributes.get(key)
+        if token is not None and is_token(token):
+            return token
+    only, *others = attributes.values()
+    return only if not others and is_token(only) else None
+
+
+def is_token(text: str) -> bool:
+    """Return whether a text can be an attribution token; its letters' case matters, and it has no meaning for us."""
+    return _TOKEN.fullmatch(text) is not None and not text.startswith(_ORGANISATION_PREFIX)
+
+
+def session_keys(event: CommerceEvent) -> tuple[str, ...]:
+    """Return the keys under which the event's session may be found, the better one first.
+
+    The session's UUID as it was written (iOS writes capitals), then its decimal number.
+    """
+    return tuple(key for key in (event.session_uuid, event.session_id) if key)
+
+
+def user_key(event: CommerceEvent) -> str | None:
+    """Return the key under which the event's user may be found: the plain mParticle id."""
+    return event.mpid or None

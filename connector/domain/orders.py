@@ -2,13 +2,16 @@
 """Orders as Button is told them, and what may be decided about an event.
 
 Owns the data between the rules (mapping, lifecycle) and the wire (the Button client). Knows nothing of HTTP.
+
+What an order is made of are named tuples, which are quick to make. Decisions are dataclasses, because two decisions
+of different types must never be equal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +26,7 @@ class Operation(StrEnum):
     LOOKUP = "lookup"
 
 
-@dataclass(frozen=True, slots=True)
-class LineItem:
+class LineItem(NamedTuple):
     """One line of an order; ``total`` is the whole line in minor units, net of discounts and taxes."""
 
     identifier: str
@@ -36,16 +38,14 @@ class LineItem:
     attributes: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(NamedTuple):
     """The customer; an e-mail address is only ever its SHA-256."""
 
     id: str | None = None
     email_sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """The full current state of an order; ``total`` in minor units, ``purchase_date`` ISO 8601 in UTC."""
 
     order_id: str

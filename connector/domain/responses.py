@@ -1,22 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Button's answers mean.
 
-Owns the judgement of a reply; :func:`interpret` is pure and total. Judges by HTTP status *and* ``meta.status``, never
-by an error's type or text, because Button documents neither for the Order API. The absence of an answer is a reply,
-too: what was certainly not sent may simply be sent again, what may have been read is ambiguous.
+Owns the judgement of a reply, which is the table ``_ROWS`` below; :func:`interpret` is pure and total. Judges by HTTP
+status *and* ``meta.status``, never by an error's type or text, because Button documents neither for the Order API. The
+absence of an answer is a reply, too: what was certainly not sent may simply be sent again, what may have been read is
+ambiguous.
+
+Why the rows that could be otherwise are as they are:
+
+- An error under a 2xx is a refusal: Button's own clients take ``meta.status`` at its word. What was refused by mistake
+  is in a dead letter, which can be replayed.
+- A 2xx without Button's envelope may come from a proxy's page, so it acknowledges nothing; repeating the call tells.
+- A redirect, a proxy's 407 and a 403 on a create blame nobody's order: they say that the address, the proxy or the
+  account is not set up, and every order would be refused alike. Nothing is lost while they are retried.
+- A 403 on an update or cancel is about that order: it is final at Button and cannot be changed any more.
+- A cancel finds nothing to cancel (404, 409, 410): without a memory of orders that is what its repetition looks like.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+from connector.domain.orders import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer. ``meta_status`` is ``None`` where the body has none that can be read.
 
-    ``retry_after_seconds`` is what the headers ask for, already turned into seconds from now. ``message`` is the
-    error's text for people, shortened, never parsed.
+    ``is_empty`` says that there is no body at all, which is a good answer to a cancel. ``retry_after_seconds`` is
+    what the headers ask for, already turned into seconds from now. ``message`` is the error's text for people,
+    shortened, never parsed.
     """
 
     status: int
@@ -24,6 +45,7 @@ class Answer:
     retry_after_seconds: float | None = None
     message: str = ""
     button_order_id: str | None = None
+    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +111,124 @@ class Halt:
 
 
 Outcome = Applied | AlreadyApplied | Retry | Ambiguous | Refused | Halt
+
+
+class _Body(StrEnum):
+    OK = "ok"
+    ERROR = "error"
+    EMPTY = "empty"
+    UNREADABLE = "unreadable"
+
+
+class _Verdict(Enum):
+    APPLIED = auto()
+    ALREADY_APPLIED = auto()
+    RETRY = auto()
+    AMBIGUOUS = auto()
+    REFUSED = auto()
+    HALT = auto()
+
+
+class _Row(NamedTuple):
+    """The first row that fits an answer judges it; ``{status}`` in a reason is filled in."""
+
+    operations: Collection[Operation]
+    statuses: Collection[int]
+    bodies: Collection[_Body]
+    verdict: _Verdict
+    reason: str
+    remedy: str = ""
+
+
+_ANY_OPERATION = frozenset(Operation)
+_ANY_BODY = frozenset(_Body)
+_CREATE = (Operation.CREATE,)
+_CANCEL = (Operation.CANCEL,)
+_CHANGE = (Operation.UPDATE, Operation.CANCEL)
+
+# fmt: off
+_ROWS = (
+    _Row(_ANY_OPERATION, range(200, 300), (_Body.OK,), _Verdict.APPLIED, "applied"),
+    _Row(_CANCEL, range(200, 300), (_Body.EMPTY,), _Verdict.APPLIED, "applied"),
+    _Row(_ANY_OPERATION, range(200, 300), (_Body.ERROR,), _Verdict.REFUSED, "error_in_success"),
+    _Row(_ANY_OPERATION, range(200, 300), _ANY_BODY, _Verdict.AMBIGUOUS, "unreadable_answer",
+         "see whether something between here and Button answers in its place"),
+    _Row(_CREATE, (409,), _ANY_BODY, _Verdict.ALREADY_APPLIED, "already_exists"),
+    _Row(_CANCEL, (404, 409, 410), _ANY_BODY, _Verdict.ALREADY_APPLIED, "already_cancelled"),
+    _Row(_CHANGE, (403,), _ANY_BODY, _Verdict.REFUSED, "forbidden",
+         "if the order is final at Button already, agree on the change with Button by hand"),
+    _Row(_ANY_OPERATION, (403,), _ANY_BODY, _Verdict.RETRY, "forbidden",
+         "ask Button whether the API key's organisation may report orders"),
+    _Row(_ANY_OPERATION, (401,), _ANY_BODY, _Verdict.HALT, "unauthorized", "check the API key"),
+    _Row(_ANY_OPERATION, (407,), _ANY_BODY, _Verdict.RETRY, "http_{status}", "check the proxy's credentials"),
+    _Row(_ANY_OPERATION, (408, 425, 429), _ANY_BODY, _Verdict.RETRY, "http_{status}"),
+    _Row(_ANY_OPERATION, range(300, 400), _ANY_BODY, _Verdict.RETRY, "redirected",
+         "redirects are never followed; check the address of Button's API"),
+    _Row(_ANY_OPERATION, range(400, 500), _ANY_BODY, _Verdict.REFUSED, "http_{status}"),
+    _Row(_ANY_OPERATION, range(500, 600), _ANY_BODY, _Verdict.RETRY, "http_{status}"),
+)
+# fmt: on
+
+_OTHERWISE = _Row(
+    _ANY_OPERATION,
+    (),
+    _ANY_BODY,
+    _Verdict.AMBIGUOUS,
+    "unknown_status",
+    "see whether something between here and Button answers in its place",
+)
+
+_APPLIED = Applied()
+
+
+def interpret(operation: Operation, reply: Reply) -> Outcome:
+    """Return what a reply to a call means."""
+    match reply:
+        case Answer():
+            return _judge(operation, reply)
+        case NotSent():
+            return Retry("not_sent", reply.message)
+        case NoAnswer():
+            return Ambiguous("no_answer", reply.message)
+        case _:
+            assert_never(reply)
+
+
+def _judge(operation: Operation, answer: Answer) -> Outcome:
+    row = _row(operation, answer.status, _body(answer))
+    reason = row.reason.format(status=answer.status)
+    match row.verdict:
+        case _Verdict.APPLIED:
+            return _APPLIED
+        case _Verdict.ALREADY_APPLIED:
+            return AlreadyApplied(reason)
+        case _Verdict.RETRY:
+            return Retry(reason, _message(operation, answer, row), answer.retry_after_seconds)
+        case _Verdict.AMBIGUOUS:
+            return Ambiguous(reason, _message(operation, answer, row))
+        case _Verdict.REFUSED:
+            return Refused(reason, _message(operation, answer, row))
+        case _Verdict.HALT:
+            return Halt(reason, _message(operation, answer, row))
+        case _:
+            assert_never(row.verdict)
+
+
+@lru_cache(maxsize=1024)
+def _row(operation: Operation, status: int, body: _Body) -> _Row:
+    for row in _ROWS:
+        if operation in row.operations and status in row.statuses and body in row.bodies:
+            return row
+    return _OTHERWISE
+
+
+def _body(answer: Answer) -> _Body:
+    if answer.meta_status in ("ok", "error"):
+        return _Body(answer.meta_status)
+    return _Body.EMPTY if answer.is_empty or answer.status == HTTPStatus.NO_CONTENT else _Body.UNREADABLE
+
+
+def _message(operation: Operation, answer: Answer, row: _Row) -> str:
+    said = f": {answer.message}" if answer.message else ""
+    remedy = f"; {row.remedy}" if row.remedy else ""
+    return f"Button answered {operation.value} with HTTP {answer.status}{said}{remedy}"
