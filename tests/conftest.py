@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test may ask for: a real Kafka; and how strict a run is.
+
+Under pytest-xdist each worker that asks starts a broker of its own; ``--dist loadgroup`` sends all tests that need
+the shared one to one worker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.kafka_broker import Broker, NoBrokerError, shared_broker, start_broker
+from tests.support.strict_run import StrictRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold the run to its rules; workers of pytest-xdist leave that to their controller."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(StrictRun(config))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real Kafka, so that it can be chosen or left out."""
+    for item in items:
+        if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """Give the broker that all tests share; never kill it, and use topics and groups of your own."""
+    try:
+        with shared_broker() as broker:
+            yield broker
+            broker.keeps_log = request.session.testsfailed > 0
+    except NoBrokerError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def own_kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """Give a broker that only this test uses, and may kill and restart."""
+    failed_before = request.session.testsfailed
+    try:
+        with start_broker() as broker:
+            yield broker
+            broker.keeps_log = request.session.testsfailed > failed_before
+    except NoBrokerError as reason:
+        pytest.skip(str(reason))
