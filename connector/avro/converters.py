@@ -51,6 +51,11 @@ def text_converter(avro: AvroType) -> Convert[str | None] | None:
     return _number_or_text if kinds and kinds <= {"string", "enum", "int", "long"} else None
 
 
+def verbatim_converter(avro: AvroType) -> Convert[str | None] | None:
+    """Take text and nothing else, blank text included."""
+    return _as_it_is if avro.only("string") else None
+
+
 def flag_converter(avro: AvroType) -> Convert[bool | None] | None:
     """Take booleans."""
     return _as_it_is if avro.only("boolean") else None
@@ -117,7 +122,7 @@ def _map_values(avro: AvroType) -> AvroType | None:
     return type_.items if type_ else None
 
 
-def _as_it_is(value: bool | None) -> bool | None:  # noqa: FBT001  a converter's one argument is the field's value
+def _as_it_is(value: T) -> T:
     return value
 
 

@@ -15,6 +15,7 @@ from connector.avro.fields import writer_lacks
 from connector.avro.schemas import load_schema
 from connector.avro.wire import SINGLE_OBJECT_HEADER_BYTES, single_object_header, unknown_header
 from connector.avro.writer_schema import WriterSchema, read, writer_schema
+from connector.domain.actions import PURCHASE, name_of
 from connector.domain.orders import Reject
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from connector.domain.events import CommerceEvent
     from connector.engine.ports import Preparation, RawRecord
-
-PURCHASE_ACTIONS = frozenset({"purchase"})
 
 
 class Writer(NamedTuple):
@@ -45,19 +44,11 @@ def bind_writer(schema: dict[str, Any]) -> Writer | Reject:
 class AvroDecoder:
     """Decodes values in Avro's single-object encoding.
 
-    ``schemas`` are those that a value may have been written with, by default the connector's own. Actions in
-    ``purchase_actions`` need what a purchase needs; where their writer's schema lacks it they are refused by the
-    names of the missing fields.
+    ``schemas`` are those that a value may have been written with, by default the connector's own.
     """
 
-    def __init__(
-        self,
-        schemas: Iterable[dict[str, Any]] | None = None,
-        *,
-        purchase_actions: frozenset[str] = PURCHASE_ACTIONS,
-    ) -> None:
+    def __init__(self, schemas: Iterable[dict[str, Any]] | None = None) -> None:
         """Bind every schema; raises ``ValueError`` for two that the encoding cannot tell apart."""
-        self._purchase_actions = purchase_actions
         self._writers: dict[bytes, Writer | Reject] = {}
         for schema in [load_schema("commerce_event")] if schemas is None else schemas:
             self._add(single_object_header(schema), bind_writer(schema))
@@ -70,7 +61,8 @@ class AvroDecoder:
             return unknown_header(value)
         return writer if isinstance(writer, Reject) else self._events(value, SINGLE_OBJECT_HEADER_BYTES, writer)
 
-    def _events(self, value: bytes, start: int, writer: Writer) -> Sequence[CommerceEvent | Reject] | Reject:
+    @staticmethod
+    def _events(value: bytes, start: int, writer: Writer) -> Sequence[CommerceEvent | Reject] | Reject:
         datum = read(value, start, writer.schema)
         if isinstance(datum, Reject):
             return datum
@@ -78,7 +70,7 @@ class AvroDecoder:
             event = writer.binding.convert(datum)
         except BadValueError as error:
             return (error.reject,)
-        if writer.binding.lacks and event.action in self._purchase_actions:
+        if writer.binding.lacks and name_of(event.action) == PURCHASE:
             return (writer_lacks(writer.binding.lacks),)
         return (event,)
 

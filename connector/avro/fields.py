@@ -18,6 +18,7 @@ from connector.avro.converters import (
     nested_attributes_converter,
     text_converter,
     time_converter,
+    verbatim_converter,
 )
 from connector.avro.writer_schema import AvroType
 from connector.domain.orders import Reject
@@ -109,6 +110,10 @@ class Fields:
     def text(self, name: str) -> Convert[str | None]:
         """Bind text or an id."""
         return self._bind(name, "text", text_converter, None)
+
+    def verbatim(self, name: str) -> Convert[str | None]:
+        """Bind text of which even a blank one says something."""
+        return self._bind(name, "text", verbatim_converter, None)
 
     def flag(self, name: str) -> Convert[bool | None]:
         """Bind a boolean."""
