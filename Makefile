@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything is done in .venv, from the locks in requirements/. PYTHON=/path/to/python chooses the interpreter.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := $(PIP) install --quiet --require-hashes
+QUICK_TESTS := $(wildcard tests/unit tests/property tests/simulation tests/contract)
+
+.PHONY: help demo test check lint format lock clean
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+demo: $(VENV)/.runtime ## Watch orders arrive: Kafka, Button and the connector on this machine
+	@$(BIN)/button-connector demo
+
+test: $(VENV)/.dev ## Run every test; what this machine cannot run is skipped and named
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint ## Format, lint, types, import contracts and the quick tests, in less than a minute
+	$(BIN)/python -m pytest --quiet -m "not kafka and not e2e" $(QUICK_TESTS)
+
+lint: $(VENV)/.dev ## The part of check that runs no test
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev ## Put the code in its canonical form
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+# Hashes for every platform, and no index: where packages come from is the business of the one who installs them.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
+
+lock: $(VENV)/.dev ## Renew the locks from pyproject.toml (UPGRADE=--upgrade for the newest versions)
+	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+
+clean: ## Delete what was made here
+	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml $(VENV)/.made
+	@echo "installing the connector into $(VENV)"
+	@$(LOCKED) -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --quiet --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "installing the tools of the tests into $(VENV)"
+	@$(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.made:
+	@python="$$(PYTHON='$(PYTHON)' .ci/find-python)" && "$$python" -m venv $(VENV)
+	@touch $@
