@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from connector.domain.amounts import minor_units_of, total_of
-from connector.domain.money import MAX_MINOR_UNITS, times, to_whole
+from connector.domain.money import MAX_MINOR_UNITS, times, to_minor_units, to_whole
 from connector.domain.orders import LineItem, Reject
 
 if TYPE_CHECKING:
@@ -101,6 +101,10 @@ def _total(index: int, product: Product, quantity: int, currency: Currency) -> i
             "missing_line_total",
             f"{_label(index, product)} has neither total_product_amount nor price; send one of them, 0 for a gift",
         )
+    total = to_minor_units(amount, currency)
+    if isinstance(total, int) and total <= MAX_MINOR_UNITS:
+        return total
+    # The words take longer to make than the check, so only a line that needs them pays for them.
     name = f"{name} of {_label(index, product)}"
     minor_units = minor_units_of(name, amount, currency)
     return minor_units if isinstance(minor_units, Reject) else total_of(name, minor_units)

@@ -133,6 +133,8 @@ def _net_total(event: CommerceEvent, gross: Amount, currency: Currency) -> int |
 
 
 def _customer(identities: Mapping[str, str]) -> Customer | None:
-    customer_id = next((identities[name] for name in _CUSTOMER_ID_TYPES if identities.get(name)), None)
+    customer_id = None
+    for name in _CUSTOMER_ID_TYPES:
+        customer_id = customer_id or identities.get(name) or None
     email_sha256 = hash_email(identities.get("email") or "")
     return None if customer_id is None and email_sha256 is None else Customer(customer_id, email_sha256)

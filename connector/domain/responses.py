@@ -20,10 +20,10 @@ Why the rows that could be otherwise are as they are:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never, get_args
 
 from connector.domain.orders import Operation
 
@@ -113,11 +113,8 @@ class Halt:
 Outcome = Applied | AlreadyApplied | Retry | Ambiguous | Refused | Halt
 
 
-class _Body(StrEnum):
-    OK = "ok"
-    ERROR = "error"
-    EMPTY = "empty"
-    UNREADABLE = "unreadable"
+_Body = Literal["ok", "error", "empty", "unreadable"]
+"""What the body says: ``meta.status``, or that there is none."""
 
 
 class _Verdict(Enum):
@@ -134,49 +131,44 @@ class _Row(NamedTuple):
 
     operations: Collection[Operation]
     statuses: Collection[int]
-    bodies: Collection[_Body]
+    bodies: Collection[str]
     verdict: _Verdict
     reason: str
     remedy: str = ""
 
 
-_ANY_OPERATION = frozenset(Operation)
-_ANY_BODY = frozenset(_Body)
+_ANY = frozenset(Operation)
 _CREATE = (Operation.CREATE,)
 _CANCEL = (Operation.CANCEL,)
 _CHANGE = (Operation.UPDATE, Operation.CANCEL)
+_2XX, _3XX, _4XX, _5XX = range(200, 300), range(300, 400), range(400, 500), range(500, 600)
+_ALL = frozenset(get_args(_Body))
+
+_CORRECT = "correct what it names and send the order again"
+_IN_BETWEEN = "see whether something between here and Button answers in its place"
 
 # fmt: off
 _ROWS = (
-    _Row(_ANY_OPERATION, range(200, 300), (_Body.OK,), _Verdict.APPLIED, "applied"),
-    _Row(_CANCEL, range(200, 300), (_Body.EMPTY,), _Verdict.APPLIED, "applied"),
-    _Row(_ANY_OPERATION, range(200, 300), (_Body.ERROR,), _Verdict.REFUSED, "error_in_success"),
-    _Row(_ANY_OPERATION, range(200, 300), _ANY_BODY, _Verdict.AMBIGUOUS, "unreadable_answer",
-         "see whether something between here and Button answers in its place"),
-    _Row(_CREATE, (409,), _ANY_BODY, _Verdict.ALREADY_APPLIED, "already_exists"),
-    _Row(_CANCEL, (404, 409, 410), _ANY_BODY, _Verdict.ALREADY_APPLIED, "already_cancelled"),
-    _Row(_CHANGE, (403,), _ANY_BODY, _Verdict.REFUSED, "forbidden",
+    _Row(_ANY,    _2XX,            ("ok",),    _Verdict.APPLIED,         "applied"),
+    _Row(_CANCEL, _2XX,            ("empty",), _Verdict.APPLIED,         "applied"),
+    _Row(_ANY,    _2XX,            ("error",), _Verdict.REFUSED,         "error_in_success", _CORRECT),
+    _Row(_ANY,    _2XX,            _ALL,       _Verdict.AMBIGUOUS,       "unreadable_answer", _IN_BETWEEN),
+    _Row(_CREATE, (409,),          _ALL,       _Verdict.ALREADY_APPLIED, "already_exists"),
+    _Row(_CANCEL, (404, 409, 410), _ALL,       _Verdict.ALREADY_APPLIED, "already_cancelled"),
+    _Row(_CHANGE, (403,),          _ALL,       _Verdict.REFUSED,         "forbidden",
          "if the order is final at Button already, agree on the change with Button by hand"),
-    _Row(_ANY_OPERATION, (403,), _ANY_BODY, _Verdict.RETRY, "forbidden",
+    _Row(_ANY,    (403,),          _ALL,       _Verdict.RETRY,           "forbidden",
          "ask Button whether the API key's organisation may report orders"),
-    _Row(_ANY_OPERATION, (401,), _ANY_BODY, _Verdict.HALT, "unauthorized", "check the API key"),
-    _Row(_ANY_OPERATION, (407,), _ANY_BODY, _Verdict.RETRY, "http_{status}", "check the proxy's credentials"),
-    _Row(_ANY_OPERATION, (408, 425, 429), _ANY_BODY, _Verdict.RETRY, "http_{status}"),
-    _Row(_ANY_OPERATION, range(300, 400), _ANY_BODY, _Verdict.RETRY, "redirected",
+    _Row(_ANY,    (401,),          _ALL,       _Verdict.HALT,            "unauthorized", "check the API key"),
+    _Row(_ANY,    (407,),          _ALL,       _Verdict.RETRY,           "http_{status}", "check the proxy's credentials"),
+    _Row(_ANY,    (408, 425, 429), _ALL,       _Verdict.RETRY,           "http_{status}"),
+    _Row(_ANY,    _3XX,            _ALL,       _Verdict.RETRY,           "redirected",
          "redirects are never followed; check the address of Button's API"),
-    _Row(_ANY_OPERATION, range(400, 500), _ANY_BODY, _Verdict.REFUSED, "http_{status}"),
-    _Row(_ANY_OPERATION, range(500, 600), _ANY_BODY, _Verdict.RETRY, "http_{status}"),
+    _Row(_ANY,    _4XX,            _ALL,       _Verdict.REFUSED,         "http_{status}", _CORRECT),
+    _Row(_ANY,    _5XX,            _ALL,       _Verdict.RETRY,           "http_{status}"),
 )
+_OTHERWISE = _Row(_ANY, (),        _ALL,       _Verdict.AMBIGUOUS,       "unknown_status", _IN_BETWEEN)
 # fmt: on
-
-_OTHERWISE = _Row(
-    _ANY_OPERATION,
-    (),
-    _ANY_BODY,
-    _Verdict.AMBIGUOUS,
-    "unknown_status",
-    "see whether something between here and Button answers in its place",
-)
 
 _APPLIED = Applied()
 
@@ -196,20 +188,19 @@ def interpret(operation: Operation, reply: Reply) -> Outcome:
 
 def _judge(operation: Operation, answer: Answer) -> Outcome:
     row = _row(operation, answer.status, _body(answer))
-    reason = row.reason.format(status=answer.status)
     match row.verdict:
         case _Verdict.APPLIED:
             return _APPLIED
         case _Verdict.ALREADY_APPLIED:
-            return AlreadyApplied(reason)
+            return AlreadyApplied(row.reason)
         case _Verdict.RETRY:
-            return Retry(reason, _message(operation, answer, row), answer.retry_after_seconds)
+            return Retry(row.reason, _message(operation, answer, row), answer.retry_after_seconds)
         case _Verdict.AMBIGUOUS:
-            return Ambiguous(reason, _message(operation, answer, row))
+            return Ambiguous(row.reason, _message(operation, answer, row))
         case _Verdict.REFUSED:
-            return Refused(reason, _message(operation, answer, row))
+            return Refused(row.reason, _message(operation, answer, row))
         case _Verdict.HALT:
-            return Halt(reason, _message(operation, answer, row))
+            return Halt(row.reason, _message(operation, answer, row))
         case _:
             assert_never(row.verdict)
 
@@ -218,14 +209,18 @@ def _judge(operation: Operation, answer: Answer) -> Outcome:
 def _row(operation: Operation, status: int, body: _Body) -> _Row:
     for row in _ROWS:
         if operation in row.operations and status in row.statuses and body in row.bodies:
-            return row
+            return row._replace(reason=row.reason.format(status=status))
     return _OTHERWISE
 
 
 def _body(answer: Answer) -> _Body:
-    if answer.meta_status in ("ok", "error"):
-        return _Body(answer.meta_status)
-    return _Body.EMPTY if answer.is_empty or answer.status == HTTPStatus.NO_CONTENT else _Body.UNREADABLE
+    match answer.meta_status:
+        case "ok":
+            return "ok"
+        case "error":
+            return "error"
+        case _:
+            return "empty" if answer.is_empty or answer.status == HTTPStatus.NO_CONTENT else "unreadable"
 
 
 def _message(operation: Operation, answer: Answer, row: _Row) -> str:
