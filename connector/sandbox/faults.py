@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which call meets which fault.
+
+Owns the decision; what a fault does on the wire is the connection's business. The decision for a call depends on the
+seed, the order id, the operation and the number of the attempt, and on nothing else: never on the time, nor on the
+order in which calls of different orders arrive. So a run can be repeated, however its calls interleave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from connector.sandbox.switches import fault_shares
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector.sandbox.switches import Switches
+
+
+class Fault(StrEnum):
+    """What may happen to a call; the names are those of the switches without ``_share``."""
+
+    FAIL = "fail"
+    FAIL_AFTER = "fail_after"
+    DROP_BEFORE = "drop_before"
+    DROP_AFTER = "drop_after"
+    NO_ANSWER_BEFORE = "no_answer_before"
+    NO_ANSWER = "no_answer"
+    HALF_BODY = "half_body"
+    SLOW_DRIP = "slow_drip"
+    HUGE_BODY = "huge_body"
+    REDIRECT = "redirect"
+    META_ERROR = "meta_error"
+    DELAY = "delay"
+
+    @property
+    def takes_the_order(self) -> bool:
+        """Whether the call is carried out although its caller is not told, or not properly."""
+        return self not in _NOT_TAKEN
+
+
+_NOT_TAKEN = frozenset({Fault.FAIL, Fault.DROP_BEFORE, Fault.NO_ANSWER_BEFORE, Fault.REDIRECT, Fault.META_ERROR})
+
+
+class Attempt(NamedTuple):
+    """The ``number``-th call of one operation on one order."""
+
+    order_id: str
+    operation: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What a call meets: at most one fault, its status where it is a 5xx, and a delay."""
+
+    fault: Fault | None = None
+    status: int = 503
+    delay_seconds: float = 0.0
+
+
+NOTHING = Play()
+
+
+@dataclass(slots=True)
+class FaultRule:
+    """A fault for the orders whose id matches a pattern.
+
+    ``times`` counts attempts of one order and operation since the rule was set; ``None`` is for ever. ``status`` is
+    for the two kinds of failure; ``delay_ms`` comes on top of any kind, and alone with ``delay``.
+    """
+
+    order_id: str
+    fault: Fault
+    operation: str | None = None
+    times: int | None = None
+    status: int = 503
+    delay_ms: int = 0
+    _seen: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False, compare=False)
+
+    def hits(self, attempt: Attempt) -> bool:
+        """Tell whether this attempt meets the fault; asking counts as an attempt."""
+        if self.operation not in (None, attempt.operation) or not fnmatchcase(attempt.order_id, self.order_id):
+            return False
+        if self.times is None:
+            return True
+        self._seen[attempt.order_id, attempt.operation] += 1
+        return self._seen[attempt.order_id, attempt.operation] <= self.times
+
+
+def roll(seed: int, *parts: object) -> float:
+    """Return a number from 0 up to but not 1 that is always the same for the same arguments."""
+    text = "\x1f".join(map(str, (seed, *parts)))
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=7).digest()) / (1 << 56)
+
+
+def decide(switches: Switches, rules: Iterable[FaultRule], attempt: Attempt, open_calls: int) -> Play:
+    """Decide what this attempt meets; a rule for the order goes before the shares, the newest rule first."""
+    for rule in rules:
+        if rule.hits(attempt):
+            return Play(None if rule.fault is Fault.DELAY else rule.fault, rule.status, rule.delay_ms / 1000)
+    fault = _fault(switches, roll(switches.seed, "fault", *attempt))
+    delay_seconds = _delay_seconds(switches, attempt, open_calls) if switches.delay_share else 0.0
+    return Play(fault, switches.fail_status, delay_seconds)
+
+
+def _fault(switches: Switches, rolled: float) -> Fault | None:
+    for name in fault_shares():
+        rolled -= getattr(switches, name)
+        if rolled < 0:
+            return Fault(name.removesuffix("_share"))
+    return None
+
+
+def _delay_seconds(switches: Switches, attempt: Attempt, open_calls: int) -> float:
+    if roll(switches.seed, "delay", *attempt) >= switches.delay_share:
+        return 0.0
+    delay_seconds = switches.delay_ms / 1000
+    if switches.delay_mode == "jitter":
+        return delay_seconds * (0.5 + roll(switches.seed, "jitter", *attempt))
+    return delay_seconds * open_calls if switches.delay_mode == "load" else delay_seconds
