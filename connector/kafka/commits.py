@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commits on their way to the group, and their answers.
+
+Owns the order of commits: one request is out at a time, so that a repeated older one can never land behind a newer
+one and take the group back. Explicit offsets only. Runs on the poll thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaTopicPartition
+
+from connector.engine.ports import CommitResult, TopicPartition
+from connector.kafka.failures import kafka_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+NOT_OWNED = "not owned any more"
+
+
+class Asked(NamedTuple):
+    """An offset to commit, and the assignment under which it was asked for."""
+
+    offset: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """One call of ``commit``; ``is_wanted`` turns false when nobody waits for the answer any more."""
+
+    offsets: Mapping[TopicPartition, Asked]
+    answer: Callable[[CommitResult], None]
+    is_wanted: Callable[[], bool]
+
+
+class _Sent(NamedTuple):
+    request: CommitRequest
+    offsets: dict[TopicPartition, int]
+    failed: dict[TopicPartition, str]
+
+
+class Commits:
+    """The queue of commit requests."""
+
+    def __init__(
+        self,
+        send: Callable[[list[KafkaTopicPartition]], None],
+        metadata: Callable[[TopicPartition, int], str | None],
+    ) -> None:
+        """Take how to send, and what says a partition's metadata, or ``None`` if that assignment is over."""
+        self._send = send
+        self._metadata = metadata
+        self._waiting: deque[CommitRequest] = deque()
+        self._sent: _Sent | None = None
+
+    def ask(self, request: CommitRequest) -> None:
+        """Send the request, behind those before it."""
+        self._waiting.append(request)
+        self._send_next()
+
+    def answered(self, error: KafkaError | None, partitions: Iterable[KafkaTopicPartition]) -> None:
+        """Take the group's answer to the request that is out."""
+        if self._sent is None:
+            return
+        request, offsets, failed = self._sent
+        self._sent = None
+        request.answer(result_of(offsets, error, partitions, failed))
+        self._send_next()
+
+    def end(self, reason: str) -> None:
+        """Answer everything that is still open; no answer will come any more."""
+        if self._sent is not None:
+            self._waiting.appendleft(self._sent.request)
+            self._sent = None
+        while self._waiting:
+            request = self._waiting.popleft()
+            request.answer(CommitResult({}, dict.fromkeys(request.offsets, reason)))
+
+    def _send_next(self) -> None:
+        while self._waiting and self._sent is None:
+            request = self._waiting.popleft()
+            if request.is_wanted():
+                self._send_request(request)
+
+    def _send_request(self, request: CommitRequest) -> None:
+        elements, offsets, failed = [], {}, {}
+        for each, asked in request.offsets.items():
+            metadata = self._metadata(each, asked.epoch)
+            if metadata is None:
+                failed[each] = NOT_OWNED
+            else:
+                offsets[each] = asked.offset
+                elements.append(KafkaTopicPartition(each.topic, each.partition, asked.offset, metadata))
+        if not elements:
+            request.answer(CommitResult({}, failed))
+            return
+        self._sent = _Sent(request, offsets, failed)
+        try:
+            self._send(elements)
+        except KafkaException as exception:
+            self.answered(kafka_error(exception), ())
+
+
+def result_of(
+    offsets: Mapping[TopicPartition, int],
+    error: KafkaError | None,
+    partitions: Iterable[KafkaTopicPartition],
+    failed: Mapping[TopicPartition, str] | None = None,
+) -> CommitResult:
+    """Sort an answer: durable is only what the group named without an error."""
+    answers = {TopicPartition(each.topic, each.partition): each for each in partitions}
+    committed: dict[TopicPartition, int] = {}
+    refused = dict(failed or {})
+    for topic_partition, offset in offsets.items():
+        answer = answers.get(topic_partition)
+        problem = (answer.error if answer is not None else None) or error
+        if problem is not None:
+            refused[topic_partition] = f"{problem.name()}: {problem.str()}"
+        elif answer is None:
+            refused[topic_partition] = "the group did not answer for it"
+        else:
+            committed[topic_partition] = offset
+    return CommitResult(committed, refused)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Kafka adapters are told, and the client configuration that follows from it.
+
+Owns which properties of the client are ours: whatever is passed through, none of them can be overridden, because
+each carries a promise (nothing but an explicit commit moves the group, nothing jumps silently).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The client logs every refused connection, many times a second; the observer is told instead, once.
+_QUIET = {"log_level": "2"}
+# A pause throws away what was fetched ahead, so little is.
+_FETCH_AHEAD = {"queued.min.messages": "2000", "queued.max.messages.kbytes": "16384"}
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """How to reach the cluster; ``properties`` go to the client as they are (security, tuning)."""
+
+    bootstrap_servers: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def config(self) -> dict[str, str]:
+        """Return the client configuration that every client of ours shares."""
+        return {**_QUIET, **self.properties, "bootstrap.servers": self.bootstrap_servers}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Where the records come from, and as which group.
+
+    ``start`` counts for a group that has never committed. ``drain_seconds`` is the engine's drain budget: a revoke
+    waits for it and a little longer. Under the ``consumer`` protocol the broker owns the session timeout.
+    """
+
+    connection: KafkaConnection
+    group_id: str
+    topics: tuple[str, ...]
+    start: Literal["earliest", "latest"] = "earliest"
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    session_timeout_ms: int = 45_000
+    max_poll_interval_ms: int = 300_000
+    metadata_refresh_interval_ms: int = 10_000
+    drain_seconds: float = 30.0
+    commit_timeout_seconds: float = 10.0
+    max_batch_records: int = 500
+
+    def config(self) -> dict[str, str | bool | int]:
+        """Return the consumer's configuration."""
+        return {
+            **_FETCH_AHEAD,
+            **self.connection.config(),
+            **self._group_config(),
+            "group.id": self.group_id,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": self.isolation_level,
+            "max.poll.interval.ms": self.max_poll_interval_ms,
+            "topic.metadata.refresh.interval.ms": self.metadata_refresh_interval_ms,
+        }
+
+    def _group_config(self) -> dict[str, str | int]:
+        if self.group_protocol == "consumer":
+            return {"group.protocol": "consumer"}
+        return {
+            "group.protocol": "classic",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": self.session_timeout_ms,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterOptions:
+    """Where dead letters go; waits between attempts grow from ``retry_seconds`` to ``max_retry_seconds``."""
+
+    connection: KafkaConnection
+    topic: str
+    retry_seconds: float = 0.5
+    max_retry_seconds: float = 30.0
+
+    def config(self) -> dict[str, str | bool | int]:
+        """Return the producer's configuration: durable, in order, and never giving up by time."""
+        return {
+            "linger.ms": 5,
+            "partitioner": "murmur2_random",
+            "message.max.bytes": 100_000_000,
+            **self.connection.config(),
+            "enable.idempotence": True,
+            "acks": "all",
+            "message.timeout.ms": 0,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerOptions:
+    """Which topic to follow; ``name`` and ``setting`` are what messages call the table and the key of its topic."""
+
+    connection: KafkaConnection
+    topic: str
+    name: str
+    setting: str
+    refresh_seconds: float = 10.0
+    request_timeout_seconds: float = 5.0
+    max_batch_records: int = 1000
+
+    def config(self) -> dict[str, str | bool | int]:
+        """Return the consumer's configuration; the client wants a group id, but no group is ever joined."""
+        return {
+            **self.connection.config(),
+            "group.id": f"button-connector-follower-{self.name}",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+        }
