@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str | int, ...]
 
-_QUOTED = re.compile(r"'(?!<|\\.')[^']{2,}'")
-"""What the YAML library quotes from the file; its own words are tokens like '<block end>' and single characters."""
+_QUOTED = re.compile(r"'([^']*)'")
+_OWN_WORD = re.compile(r"<.*>|\\?.")
+"""What the YAML library quotes of itself: tokens like <block end>, and single characters. The rest is the file's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,16 @@ def _unusable(name: str, error: Exception) -> Problem:
         case yaml.MarkedYAMLError():
             mark = error.problem_mark or error.context_mark
             line = f", line {mark.line + 1}, column {mark.column + 1}," if mark else ""
-            reason = _QUOTED.sub("'...'", error.problem or "it cannot be read")
+            reason = _QUOTED.sub(_unquoted, error.problem or "it cannot be read")
             what, remedy = f"{name}{line} is not YAML: {reason}", "Check indentation, colons and quotes there."
         case _:
             what = f"{name} is not YAML that can be read"
             remedy = "Look for control characters, impossible dates and deep nesting."
     return Problem((), what, remedy)
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    return match[0] if _OWN_WORD.fullmatch(match[1]) else "'...'"
 
 
 def _lines(root: yaml.Node, name: str) -> dict[KeyPath, int]:

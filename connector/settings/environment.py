@@ -84,7 +84,7 @@ def _parts(name: str) -> list[str]:
 
 def _names_nothing(name: str) -> Problem:
     known = [variable(path) for path in leaves()]
-    close = difflib.get_close_matches(name.upper(), known, 1)
+    close = difflib.get_close_matches(name.upper(), known, 1) if len(_parts(name)) > 1 else []
     remedy = (
         f"Did you mean {close[0]}?"
         if close

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _LONGEST_SHOWN = 80
 _CREDENTIALS = (
-    (re.compile(r"//[^/\s@]*@"), "//***@"),
+    (re.compile(r"[^\s/@'\"]{1,200}@"), "***@"),
     (re.compile(r"\bsk-[\w-]+"), "sk-***"),
 )
 
