@@ -41,6 +41,20 @@ def bind_writer(schema: dict[str, Any]) -> Writer | Reject:
     return binding if isinstance(binding, Reject) else Writer(prepared, binding)
 
 
+def decode_events(value: bytes, start: int, writer: Writer) -> Sequence[CommerceEvent | Reject] | Reject:
+    """Return the events of the record that begins at ``start``, behind the header; never raises."""
+    datum = read(value, start, writer.schema)
+    if isinstance(datum, Reject):
+        return datum
+    try:
+        event = writer.binding.convert(datum)
+    except BadValueError as error:
+        return (error.reject,)
+    if writer.binding.lacks and name_of(event.action) == PURCHASE:
+        return (writer_lacks(writer.binding.lacks),)
+    return (event,)
+
+
 class AvroDecoder:
     """Decodes values in Avro's single-object encoding.
 
@@ -59,20 +73,7 @@ class AvroDecoder:
         writer = self._writers.get(value[:SINGLE_OBJECT_HEADER_BYTES])
         if writer is None:
             return unknown_header(value)
-        return writer if isinstance(writer, Reject) else self._events(value, SINGLE_OBJECT_HEADER_BYTES, writer)
-
-    @staticmethod
-    def _events(value: bytes, start: int, writer: Writer) -> Sequence[CommerceEvent | Reject] | Reject:
-        datum = read(value, start, writer.schema)
-        if isinstance(datum, Reject):
-            return datum
-        try:
-            event = writer.binding.convert(datum)
-        except BadValueError as error:
-            return (error.reject,)
-        if writer.binding.lacks and name_of(event.action) == PURCHASE:
-            return (writer_lacks(writer.binding.lacks),)
-        return (event,)
+        return writer if isinstance(writer, Reject) else decode_events(value, SINGLE_OBJECT_HEADER_BYTES, writer)
 
     def _add(self, header: bytes, writer: Writer | Reject) -> None:
         known = self._writers.setdefault(header, writer)

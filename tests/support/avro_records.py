@@ -37,9 +37,7 @@ def schema(name: str) -> dict[str, Any]:
 
 def body(datum: object, writer_schema: Schema) -> bytes:
     """Return the bare Avro encoding, without any header."""
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(writer_schema), datum)
-    return out.getvalue()
+    return _write(datum, fastavro.parse_schema(writer_schema))
 
 
 def header(writer_schema: Schema) -> bytes:
@@ -55,12 +53,12 @@ def single_object(datum: object, writer_schema: Schema) -> bytes:
 
 def encode_event(event: Mapping[str, Any]) -> bytes:
     """Return a commerce event, named as in its schema, as a record's value."""
-    return single_object(_with_decimals(event), schema("commerce_event"))
+    return _header_of("commerce_event") + _write(_with_decimals(event), _parsed("commerce_event"))
 
 
 def encode_session(session: Mapping[str, Any]) -> bytes:
     """Return a session attribution, named as in its schema, as a record's value."""
-    return single_object(dict(session), schema("session_attribution"))
+    return _header_of("session_attribution") + _write(dict(session), _parsed("session_attribution"))
 
 
 def purchase(order_id: str = "order-1", **changes: object) -> dict[str, Any]:
@@ -91,6 +89,50 @@ def refund(order_id: str = "order-1", **changes: object) -> dict[str, Any]:
 def session(session_uuid: str, btn_ref: str | None, observed_at: int, **changes: object) -> dict[str, Any]:
     """Return a session attribution; its record's key is the UTF-8 of ``session_uuid``."""
     return {"session_uuid": session_uuid, "btn_ref": btn_ref, "observed_at": observed_at, **changes}
+
+
+def small_event_schema(total_amount: object, **fields: object) -> dict[str, Any]:
+    """Return a writer's schema of its own making: what a purchase needs, in no familiar order, and ``fields``.
+
+    ``total_amount`` is the amount's type; ``fields`` adds fields to the event, by name and type, or replaces them.
+    """
+    action = {
+        "type": "record",
+        "name": "Action",
+        "fields": [
+            {"name": "total_amount", "type": total_amount},
+            {"name": "transaction_id", "type": "string"},
+            {"name": "action", "type": "string"},
+        ],
+    }
+    types = {"product_action": action, "occurred_at": "long", "currency_code": "string", **fields}
+    return {
+        "type": "record",
+        "name": "OwnEvent",
+        "fields": [{"name": name, "type": type_} for name, type_ in types.items()],
+    }
+
+
+def small_event(total_amount: object, **fields: object) -> dict[str, Any]:
+    """Return a purchase for :func:`small_event_schema`."""
+    action = {"action": "purchase", "transaction_id": "order-1", "total_amount": total_amount}
+    return {"product_action": action, "occurred_at": 1_767_225_600_000, "currency_code": "USD", **fields}
+
+
+@cache
+def _parsed(name: str) -> Schema:
+    return fastavro.parse_schema(schema(name))
+
+
+@cache
+def _header_of(name: str) -> bytes:
+    return header(schema(name))
+
+
+def _write(datum: object, parsed: Schema) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, parsed, datum)
+    return out.getvalue()
 
 
 def _with_decimals(event: Mapping[str, Any]) -> dict[str, Any]:
