@@ -18,7 +18,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 from connector.avro.schemas import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from connector.demo.shop import Event, Message
 
@@ -29,6 +29,7 @@ PARTITIONS = {EVENTS: 4, SESSIONS: 2, DEAD_LETTERS: 1}
 
 _REQUEST_SECONDS = 10.0
 _HEADER_BYTES = 10
+_NO_CHATTER = 2
 
 
 class Record(NamedTuple):
@@ -75,7 +76,14 @@ class Writer:
 
     def __init__(self, bootstrap_servers: str) -> None:
         """Connect."""
-        self._producer = Producer({"bootstrap.servers": bootstrap_servers, "linger.ms": 5, "enable.idempotence": True})
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "linger.ms": 5,
+                "enable.idempotence": True,
+                "log_level": _NO_CHATTER,
+            },
+        )
         self._events = Codec("commerce_event")
         self._sessions = Codec("session_attribution")
 
@@ -99,11 +107,13 @@ class Writer:
             raise TimeoutError(message)
 
 
-def read_all(bootstrap_servers: str, topics: Iterable[str]) -> list[Record]:
-    """Return every record that the topics hold now, a partition's records in order."""
+def read_all(bootstrap_servers: str, topics: Mapping[str, int]) -> list[Record]:
+    """Return every record that the topics hold now, a partition's records in order; topics map to their partitions."""
     consumer = Consumer(_options(bootstrap_servers, "demo-reader"))
     partitions = [
-        TopicPartition(topic, partition, OFFSET_BEGINNING) for topic in topics for partition in range(PARTITIONS[topic])
+        TopicPartition(topic, partition, OFFSET_BEGINNING)
+        for topic, count in topics.items()
+        for partition in range(count)
     ]
     try:
         consumer.assign(partitions)
@@ -132,12 +142,12 @@ def _until_the_end(consumer: Consumer, partitions: int) -> Iterator[Record]:
 
 
 class GroupOffsets:
-    """Looks at what a group has committed of the events' topic, without being a member."""
+    """Looks at what a group has committed of a topic, without being a member."""
 
-    def __init__(self, bootstrap_servers: str, group_id: str) -> None:
+    def __init__(self, bootstrap_servers: str, group_id: str, topic: str, partitions: int) -> None:
         """Connect."""
         self._consumer = Consumer(_options(bootstrap_servers, group_id))
-        self._partitions = [TopicPartition(EVENTS, partition) for partition in range(PARTITIONS[EVENTS])]
+        self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
 
     def committed(self) -> dict[int, int]:
         """Return the committed offset by partition; 0 where nothing was committed yet."""
@@ -163,6 +173,7 @@ def _options(bootstrap_servers: str, group_id: str) -> dict[str, Any]:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,
+        "log_level": _NO_CHATTER,
         "auto.offset.reset": "earliest",
     }
 
