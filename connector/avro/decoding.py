@@ -19,7 +19,7 @@ from connector.domain.actions import PURCHASE, name_of
 from connector.domain.orders import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from connector.domain.events import CommerceEvent
     from connector.engine.ports import Preparation, RawRecord
@@ -41,7 +41,7 @@ def bind_writer(schema: dict[str, Any]) -> Writer | Reject:
     return binding if isinstance(binding, Reject) else Writer(prepared, binding)
 
 
-def decode_events(value: bytes, start: int, writer: Writer) -> Sequence[CommerceEvent | Reject] | Reject:
+def decode_events(value: bytes, start: int, writer: Writer) -> list[CommerceEvent | Reject] | Reject:
     """Return the events of the record that begins at ``start``, behind the header; never raises."""
     datum = read(value, start, writer.schema)
     if isinstance(datum, Reject):
@@ -49,10 +49,10 @@ def decode_events(value: bytes, start: int, writer: Writer) -> Sequence[Commerce
     try:
         event = writer.binding.convert(datum)
     except BadValueError as error:
-        return (error.reject,)
+        return [error.reject]
     if writer.binding.lacks and name_of(event.action) == PURCHASE:
-        return (writer_lacks(writer.binding.lacks),)
-    return (event,)
+        return [writer_lacks(writer.binding.lacks)]
+    return [event]
 
 
 class AvroDecoder:
@@ -67,7 +67,7 @@ class AvroDecoder:
         for schema in [load_schema("commerce_event")] if schemas is None else schemas:
             self._add(single_object_header(schema), bind_writer(schema))
 
-    def decode(self, record: RawRecord) -> Sequence[CommerceEvent | Reject] | Reject | Preparation:
+    def decode(self, record: RawRecord) -> list[CommerceEvent | Reject] | Reject | Preparation:
         """Return the record's one event, or why there is none."""
         value = record.value or b""
         writer = self._writers.get(value[:SINGLE_OBJECT_HEADER_BYTES])

@@ -91,7 +91,7 @@ def decode(value: bytes) -> CommerceEvent | Reject:
     decoded = DECODER.decode(RawRecord(TopicPartition("orders", 0), 0, None, value, (), 0))
     if isinstance(decoded, Reject):
         return decoded
-    assert isinstance(decoded, tuple)
+    assert isinstance(decoded, list)
     (event,) = decoded
     assert isinstance(event, CommerceEvent | Reject)
     return event

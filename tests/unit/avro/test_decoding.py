@@ -12,10 +12,10 @@ from connector.avro.decoding import AvroDecoder
 from connector.domain.events import CommerceEvent, Consent, Device, Product
 from connector.domain.money import Amount
 from connector.domain.orders import Reject
-from connector.engine.ports import RawRecord, TopicPartition
+from connector.engine.ports import Decoder, RawRecord, TopicPartition
 from tests.support import avro_records
 
-DECODER = AvroDecoder()
+DECODER: Decoder = AvroDecoder()
 
 
 def record(value: bytes) -> RawRecord:
@@ -23,12 +23,12 @@ def record(value: bytes) -> RawRecord:
     return RawRecord(TopicPartition("orders", 0), 7, b"key", value, (), 1_767_225_600_000)
 
 
-def decode(value: bytes, decoder: AvroDecoder = DECODER) -> CommerceEvent | Reject:
+def decode(value: bytes, decoder: Decoder = DECODER) -> CommerceEvent | Reject:
     """Return the one event of a value, or the one reason why there is none."""
     decoded = decoder.decode(record(value))
     if isinstance(decoded, Reject):
         return decoded
-    assert isinstance(decoded, tuple)
+    assert isinstance(decoded, list)
     (event,) = decoded
     assert isinstance(event, CommerceEvent | Reject)
     return event

@@ -65,6 +65,12 @@ def test_a_key_by_which_no_event_would_find_it_is_a_problem(key: bytes | None) -
     assert "UTF-8 text of session_uuid" in decoded.message
 
 
+@pytest.mark.parametrize("key", [b"\x00\x00\x00\x00\x01\x02S", b"\xff", b""])
+def test_a_tombstone_under_another_serializers_key_is_a_problem(key: bytes) -> None:
+    """A deletion that no session would notice is told instead of kept."""
+    assert isinstance(DECODER.decode(key, None), SessionProblem)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

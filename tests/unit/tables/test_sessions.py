@@ -18,6 +18,7 @@ from tests.support.avro_records import encode_session, session
 
 if TYPE_CHECKING:
     from connector.engine.observations import Observation
+    from connector.engine.ports import SessionTable
 
 T = 1_767_225_600_000
 SKEW_MS = 5
@@ -49,7 +50,8 @@ class Table:
 
     def ask(self, at: int, *keys: str, user: str | None = None) -> SessionLookup:
         """Look up as of ``at`` milliseconds after T."""
-        return self.sessions.lookup(session_keys=keys, user_key=user, as_of_ms=T + at)
+        table: SessionTable = self.sessions
+        return table.lookup(session_keys=keys, user_key=user, as_of_ms=T + at)
 
     def _observe(self, observation: Observation) -> None:
         self.reported.append(observation)
