@@ -209,10 +209,10 @@ class Engine:
             self._complete(assignment, record.offset)
             return
         decoded = self._ports.decoder.decode(record)
-        if isinstance(decoded, list):
-            self._take_in_events(assignment, record, decoded)
-        elif isinstance(decoded, Reject):
+        if isinstance(decoded, Reject):
             self._delivery.bury(assignment, record, None, Stage.DECODE, decoded)
+        elif isinstance(decoded, list):
+            self._take_in_events(assignment, record, decoded)
         else:
             assignment.preparing = True
             assignment.waiting.appendleft(record)

@@ -8,7 +8,7 @@ show the values of variables: secrets and customers' data are among them.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias, cast
 
 import orjson
 import structlog
@@ -21,6 +21,7 @@ from connector.ops.redaction import Redactor
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger, Processor
 
+Log: TypeAlias = "FilteringBoundLogger"
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
 

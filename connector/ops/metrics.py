@@ -102,6 +102,11 @@ class Metrics:
         self._faults[where,].inc()
 
 
+def open_metrics(version: str) -> Metrics:
+    """Return the metrics of a process, in a registry of their own."""
+    return Metrics(prometheus.CollectorRegistry(), version)
+
+
 class _Tracked(Collector):
     """Reads tracked values; one that cannot be read is left out and counted, the others are shown."""
 
