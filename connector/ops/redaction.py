@@ -24,9 +24,9 @@ _PATTERNS = (
     (re.compile(r"(?<=://)[^\s/@]{1,200}@"), MASK + "@"),
     (re.compile(rf"{_ADDRESS_PART}{{1,64}}(?:@|%40){_ADDRESS_PART}{{1,255}}"), MASK),
     (re.compile(r"\bsk-[\w-]{1,200}"), MASK),
-    (re.compile(r"\b(Basic|Bearer)\s+[\w+/=.~-]{4,1000}", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\b((?i:Basic|Bearer))\s+(?=[a-z+/_.~-]{0,1000}[A-Z0-9=])[\w+/=.~-]{4,1000}"), rf"\1 {MASK}"),
 )
-_SIGNS = ("@", "%40", "sk-", "asic", "ASIC", "earer", "EARER")
+_SIGNS = ("@", "%40", "sk-", "asic ", "ASIC ", "earer ", "EARER ")
 
 
 class Redactor:

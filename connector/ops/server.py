@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING, Self
 
@@ -120,8 +121,11 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
+        # An error of the system; resolving a name has negative numbers and words of its own.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
         message = (
-            f"ops.host and ops.port: cannot serve health and metrics on {host} port {port} ({error.strerror}). "
+            f"ops.host and ops.port: cannot serve health and metrics on {host} port {port} ({reason}). "
             "Stop what uses it, or set another ops.port (0 takes any free one)."
         )
         raise PortUnavailableError(message) from error

@@ -183,8 +183,8 @@ def test_what_is_required_is_said_with_how_to_give_it() -> None:
             "BUTTON_CONNECTOR__KAFKA__BOOTSTRAP_SERVERS, for example broker-1:9092,broker-2:9092."
         ),
         (
-            "button.api_key: is required, or else button.api_key_file, and neither is given. Set one of them in the file, "
-            "or BUTTON_CONNECTOR__BUTTON__API_KEY_FILE to the path of a file with it."
+            "button.api_key: is required, or else button.api_key_file, and neither is given. Set one of them "
+            "in the file, or BUTTON_CONNECTOR__BUTTON__API_KEY_FILE to the path of a file with it."
         ),
     ]
 
