@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders made up by a seed, and what Button must hold of them in the end.
+
+Owns an expectation that owes the connector nothing: it imports nothing of the domain, reckons with :mod:`decimal`,
+and knows the few currencies that it uses by a table of its own. The expected amounts are made first, in minor units,
+and the events' amounts from them, so that not even the direction of the arithmetic is shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.support.avro_records import encode_event, encode_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DECIMALS = {"USD": 2, "EUR": 2, "JPY": 0, "CLP": 0, "KWD": 3}
+BUTTON_MODULE_ID = "1022"
+
+_FIRST_EVENT_MS = 1_767_225_600_000
+_SHAPES = ("PP", "PR", "PPR", "PRR", "PPRP", "PPPR")
+"""The events of an order that has several: P its purchase (the second and later ones are copies), R a refund."""
+
+
+class Produced(NamedTuple):
+    """One record to be produced; ``call`` is what it must make Button be told: create, cancel or nothing."""
+
+    key: bytes | None
+    value: bytes | None
+    order_id: str | None = None
+    call: str | None = None
+
+
+class ExpectedOrder(NamedTuple):
+    """An order as the sandbox must hold it in the end."""
+
+    fields: Mapping[str, Any]
+    is_cancelled: bool
+
+
+class ExpectedLetter(NamedTuple):
+    """A dead letter that must be there: the original record, and why."""
+
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to produce, in order, and what must come of it."""
+
+    sessions: list[Produced] = field(default_factory=list)
+    records: list[Produced] = field(default_factory=list)
+    orders: dict[str, ExpectedOrder] = field(default_factory=dict)
+    dead_letters: list[ExpectedLetter] = field(default_factory=list)
+
+
+def generate(seed: int, orders: int, *, plant_wrong_exponent: bool = False) -> Plan:
+    """Return the same plan for the same seed; ``plant_wrong_exponent`` spoils what is expected, not what is sent."""
+    decimals = {**DECIMALS, "KWD": 2} if plant_wrong_exponent else DECIMALS
+    random = Random(seed)  # noqa: S311  play money
+    plan = Plan()
+    placed: list[tuple[float, Produced]] = []
+    for number in range(orders):
+        placed += _order(plan, random, number, decimals)
+        if number % 100 == 0:
+            placed += _beside(plan, random, number)
+    plan.records = [record for _, record in sorted(placed, key=lambda each: each[0])]
+    return plan
+
+
+def _order(plan: Plan, random: Random, number: int, decimals: Mapping[str, int]) -> list[tuple[float, Produced]]:
+    """Add one order; return its records with the places that they take among all others."""
+    order_id = f"order-{number:05}"
+    shape = random.choice(_SHAPES) if number % 3 == 0 else "P"
+    purchase, fields = _purchase(plan, random, order_id, decimals)
+    refund = {**purchase, "source_message_id": f"refund-{order_id}"}
+    refund["product_action"] = {"action": "refund", "transaction_id": order_id}
+    events = {"P": (encode_event(purchase), "create"), "R": (encode_event(refund), "cancel")}
+    place, records = random.random(), []
+    for letter in shape:
+        value, call = events[letter]
+        records.append((place, Produced(order_id.encode(), value, order_id, call)))
+        # An equal place stays adjacent, because the sort is stable.
+        place += 0.0 if random.random() < 0.5 else random.random() * 0.2
+    plan.orders[order_id] = ExpectedOrder(fields, is_cancelled="R" in shape)
+    return records
+
+
+def _purchase(
+    plan: Plan,
+    random: Random,
+    order_id: str,
+    decimals: Mapping[str, int],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a purchase and the order that Button must hold of it."""
+    currency = random.choice(sorted(DECIMALS))
+    lines = [
+        _Line(f"sku-{index}", random.randint(1, 99_999), random.randint(1, 4)) for index in range(random.randint(1, 3))
+    ]
+    goods = sum(line.price * line.quantity for line in lines)
+    tax, shipping = random.randint(0, 500), random.randint(0, 900)
+    occurred_at = _FIRST_EVENT_MS + random.randrange(86_400_000)
+    event = {
+        "occurred_at": occurred_at,
+        "source_message_id": f"purchase-{order_id}",
+        "session_uuid": f"SESSION-{order_id}",
+        "mpid": random.getrandbits(64) - (1 << 63),
+        "currency_code": currency,
+        "product_action": {
+            "action": "purchase",
+            "transaction_id": order_id,
+            "total_amount": _major(goods + tax + shipping, currency),
+            "tax_amount": _major(tax, currency),
+            "shipping_amount": _major(shipping, currency),
+            "products": [line.product(currency) for line in lines],
+        },
+        "user_identities": [{"identity_type": "email", "identity": f"{order_id}@Example.COM "}],
+    }
+    # Amounts are sent right; only a planted table expects them otherwise.
+    wrong = Decimal(10) ** (decimals[currency] - DECIMALS[currency])
+    fields = {
+        "order_id": order_id,
+        "total": int(goods * wrong),
+        "currency": currency,
+        "purchase_date": datetime.fromtimestamp(occurred_at / 1000, UTC).isoformat(),
+        "customer": {"email_sha256": sha256(f"{order_id}@example.com".encode()).hexdigest()},
+        "line_items": [line.item(wrong) for line in lines],
+    }
+    return event, _with_token(plan, random, event, fields)
+
+
+class _Line(NamedTuple):
+    sku: str
+    price: int
+    quantity: int
+
+    def product(self, currency: str) -> dict[str, Any]:
+        product = {"id": self.sku, "name": "A thing", "price": _major(self.price, currency), "quantity": self.quantity}
+        if self.price % 2:
+            product["total_product_amount"] = _major(self.price * self.quantity, currency)
+        return product
+
+    def item(self, wrong: Decimal) -> dict[str, Any]:
+        total = int(self.price * self.quantity * wrong)
+        sku = self.sku
+        return {"identifier": sku, "sku": sku, "description": "A thing", "total": total, "quantity": self.quantity}
+
+
+def _with_token(plan: Plan, random: Random, event: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Let the order have a token on its event, of its session, none, or one that came too late."""
+    source = random.choice(("event", "session", "session", "none", "late"))
+    token = f"srctok-{source}-{fields['order_id']}"
+    if source == "event":
+        event["integration_attributes"] = {BUTTON_MODULE_ID: {"com.usebutton.source_token": token}}
+    if source in {"session", "late"}:
+        seen = event["occurred_at"] + (3_600_000 if source == "late" else -random.randrange(3_600_000))
+        session = {"session_uuid": event["session_uuid"], "btn_ref": token, "observed_at": seen}
+        plan.sessions.append(Produced(event["session_uuid"].encode(), encode_session(session)))
+    return {**fields, "btn_ref": token} if source in {"event", "session"} else fields
+
+
+def _beside(plan: Plan, random: Random, number: int) -> list[tuple[float, Produced]]:
+    """Return records that are no orders: a cart, a cut record, and one whose amount no currency can hold."""
+    cart = encode_event({"occurred_at": _FIRST_EVENT_MS, "product_action": {"action": "add_to_cart"}})
+    fine = encode_event(
+        {
+            "occurred_at": _FIRST_EVENT_MS,
+            "currency_code": "JPY",
+            "product_action": {"action": "purchase", "transaction_id": f"fine-{number}", "total_amount": "0.5"},
+        },
+    )
+    cut = ExpectedLetter(f"cut-{number}".encode(), fine[: len(fine) // 2], "truncated_avro")
+    too_fine = ExpectedLetter(f"fine-{number}".encode(), fine, "amount_too_precise")
+    plan.dead_letters += [cut, too_fine]
+    records = [Produced(b"a-cart", cart), Produced(cut.key, cut.value), Produced(too_fine.key, too_fine.value)]
+    return [(random.random(), record) for record in records]
+
+
+def _major(minor_units: int, currency: str) -> str:
+    return str(Decimal(minor_units).scaleb(-DECIMALS[currency]))
