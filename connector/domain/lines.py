@@ -42,18 +42,19 @@ def identifiers_of(products: Sequence[Product]) -> list[str]:
 
 
 def _told_apart(wanted: list[str]) -> list[str]:
-    """Let the first of each name keep it; the others get ``-2``, ``-3``, ... unless another line wants that name."""
+    """Let the first of each name keep it; the others get ``-2``, ``-3``, ... unless another line wants that name.
+
+    Two suffixed names never meet: what stands before the last hyphen tells them apart.
+    """
     taken = set(wanted)
     suffixes: dict[str, Iterator[int]] = {}
     identifiers = []
     for name in wanted:
-        identifier = name
         if name in suffixes:
-            identifier = next(free for n in suffixes[name] if (free := f"{name}-{n}") not in taken)
-            taken.add(identifier)
+            identifiers.append(next(free for n in suffixes[name] if (free := f"{name}-{n}") not in taken))
         else:
             suffixes[name] = count(2)
-        identifiers.append(identifier)
+            identifiers.append(name)
     return identifiers
 
 
