@@ -13,11 +13,13 @@ Also tried:
 - Cancelling, and closing the client, give up waiting only: pyreqwest lets the request run on to its timeout. A request
   that was still connecting *is sent* afterwards.
 - Idle connections outlive ``close``; they end when the last reference to the client goes.
+- Reading a header whose value is not ASCII raises ``ValueError``, so such a header counts as absent.
 - A CA file without a certificate is accepted in silence, so files are checked and taken apart before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -31,8 +33,6 @@ from connector.button.transport import CLOSED, HttpAnswer, brief
 from connector.domain.responses import NoAnswer, NotSent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pyreqwest.client import Client
 
     from connector.button.transport import Exchange, TransportOptions
@@ -71,14 +71,35 @@ class PyreqwestTransport:
 
     def _answer(self, status: int, headers: Mapping[str, str], received: bytes) -> HttpAnswer:
         if len(received) < self._read_limit:
-            return HttpAnswer(status, headers, received)
-        return HttpAnswer(status, headers, received[:-1], truncated=True)
+            return HttpAnswer(status, _ReadableHeaders(headers), received)
+        return HttpAnswer(status, _ReadableHeaders(headers), received[:-1], truncated=True)
 
     async def close(self) -> None:
         """Let go of all connections; see :meth:`connector.button.transport.Transport.close`."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+class _ReadableHeaders(Mapping[str, str]):
+    """The headers of an answer without those whose values are not ASCII."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            return self._headers[name]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._headers.keys() if name in self)  # noqa: SIM118  its own iteration reads values
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def exchange_of(error: DetailedPyreqwestError) -> NotSent | NoAnswer:

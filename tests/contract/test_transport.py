@@ -42,6 +42,17 @@ async def test_a_request_arrives_as_it_was_given_and_the_answer_comes_back(conne
     assert "accept-encoding" not in received.headers
 
 
+async def test_a_header_that_is_not_ascii_harms_no_other(connect: Connect) -> None:
+    """Such a value may come back as text or not at all, and is never an exception."""
+    behaviour = peers.answers(503, b"{}", "Date: \u00ff", "Retry-After: 7")
+    async with peers.listening(behaviour) as peer, connect(peer.url) as transport:
+        answer = await post(transport)
+    assert isinstance(answer, HttpAnswer)
+    assert answer.headers.get("date") in {None, "\u00ff"}
+    assert answer.headers.get("retry-after") == "7"
+    assert {"retry-after", "content-length"} <= {name.lower() for name in answer.headers}
+
+
 async def test_a_request_without_a_body_says_so(connect: Connect) -> None:
     """A DELETE without a body carries neither bytes nor a content length above zero."""
     async with peers.listening(peers.answers(204, b"")) as peer, connect(peer.url) as transport:

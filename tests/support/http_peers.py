@@ -96,7 +96,7 @@ Behaviour = Callable[[Line], Awaitable[None]]
 def response(status: int, body: bytes, headers: tuple[str, ...] = ()) -> bytes:
     """Return an HTTP answer as bytes."""
     lines = [f"HTTP/1.1 {status} Status", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 async def _serve(line: Line, behaviour: Behaviour) -> None:

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client of Button's Order API.
+
+Owns how a call becomes a request: paths, headers, authentication, JSON; and when the API key is read again. Makes one
+attempt per call and never judges its answer. The API key stands in one header and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+from urllib.parse import quote
+
+import orjson
+
+from connector.button.answers import read_answer
+from connector.button.redaction import shown
+from connector.button.transport import HttpAnswer
+from connector.domain.bodies import create_body
+from connector.domain.orders import Cancel, Create
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from connector.button.transport import Transport
+    from connector.domain.orders import Call, Customer
+    from connector.domain.responses import Reply
+
+ORDER_PATH = "/v1/order"
+_DOT_SEGMENTS = frozenset({"", ".", ".."})
+
+
+class _Credentials(NamedTuple):
+    """A key and the headers made of it."""
+
+    key: str
+    token: str
+    with_body: Mapping[str, str]
+    without_body: Mapping[str, str]
+
+
+class ButtonClient:
+    """Button's Order API as the engine sees it; see :class:`connector.engine.ports.OrderApi`."""
+
+    __slots__ = ("_api_key", "_credentials", "_fixed_headers", "_is_key_refused", "_now_ms", "_transport")
+
+    def __init__(
+        self,
+        transport: Transport,
+        api_key: Callable[[], str],
+        *,
+        version: str = "unknown",
+        api_version: str | None = None,
+        now_ms: Callable[[], int] = lambda: round(time.time() * 1000),
+    ) -> None:
+        """Take ``version``, ours, for the User-Agent, and ``api_version`` (a date) as Button's, if it is to be pinned.
+
+        ``api_key`` is asked now, and again before the next call whenever Button has refused the key (401), so that a
+        key that was rotated in its file is picked up. If it raises ``OSError`` or ``ValueError`` then, the key stays.
+        """
+        self._transport = transport
+        self._api_key = api_key
+        self._now_ms = now_ms
+        self._fixed_headers = {"Accept": "application/json", "User-Agent": f"button-connector/{version}"}
+        if api_version is not None:
+            self._fixed_headers["X-Button-API-Version"] = api_version
+        self._credentials = self._credentials_for(api_key())
+        self._is_key_refused = False
+
+    async def send(self, call: Call) -> Reply:
+        """Make one attempt at a call and return what came of it."""
+        match call:
+            case Create(order=order):
+                body = orjson.dumps(create_body(order))
+                return await self._exchange("POST", ORDER_PATH, body, order.customer)
+            case Cancel(order_id=order_id):
+                return await self._exchange("DELETE", order_path(order_id))
+            case _:
+                assert_never(call)
+
+    async def lookup(self, order_id: str) -> Reply:
+        """Ask Button for an order, by the id under which it was reported."""
+        return await self._exchange("GET", order_path(order_id))
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        customer: Customer | None = None,
+    ) -> Reply:
+        credentials = self._current_credentials()
+        headers = credentials.without_body if body is None else credentials.with_body
+        exchange = await self._transport.send(method, path, headers, body)
+        if not isinstance(exchange, HttpAnswer):
+            return exchange
+        if exchange.status == HTTPStatus.UNAUTHORIZED and credentials is self._credentials:
+            self._is_key_refused = True
+        hide = partial(shown, secrets=(credentials.key, credentials.token), personal=customer or ())
+        return read_answer(exchange, self._now_ms(), hide)
+
+    def _current_credentials(self) -> _Credentials:
+        if self._is_key_refused:
+            self._is_key_refused = False
+            with suppress(OSError, ValueError):  # a file that is just being replaced; Button's answer will tell
+                self._credentials = self._credentials_for(self._api_key())
+        return self._credentials
+
+    def _credentials_for(self, key: str) -> _Credentials:
+        token = b64encode(f"{key}:".encode()).decode()
+        without_body = {"Authorization": f"Basic {token}", **self._fixed_headers}
+        return _Credentials(key, token, {**without_body, "Content-Type": "application/json"}, without_body)
+
+
+def order_path(order_id: str) -> str:
+    """Return the path of an order; raises ``ValueError`` for an id that no path can hold.
+
+    A segment of dots cannot be escaped: URLs take ``%2E%2E`` for ``..``, and the call would go elsewhere.
+    """
+    if order_id in _DOT_SEGMENTS:
+        what = "an order_id that is empty or made of dots cannot stand in a path; such an event is to be rejected."
+        raise ValueError(what)
+    return f"{ORDER_PATH}/{quote(order_id, safe='')}"
