@@ -141,7 +141,9 @@ def _attribute(value: object) -> str | None:
 
 
 def _text_attributes(value: dict[str, str | None] | None) -> Mapping[str, str]:
-    return {name: text for name, text in value.items() if text and not text.isspace()} if value else NOTHING
+    texts = value or NOTHING
+    # Seldom is anything to be left out, and then the map is as good as it is.
+    return texts if all(map(_text, texts.values())) else {name: text for name, text in texts.items() if _text(text)}
 
 
 def _attributes(value: dict[str, object] | None) -> Mapping[str, str]:
