@@ -140,7 +140,7 @@ def _attribute(value: object) -> str | None:
     return None if value is None else _text(str(value))
 
 
-def _text_attributes(value: dict[str, str | None] | None) -> Mapping[str, str]:
+def _text_attributes(value: Mapping[str, Any] | None) -> Mapping[str, str]:
     texts = value or NOTHING
     # Seldom is anything to be left out, and then the map is as good as it is.
     return texts if all(map(_text, texts.values())) else {name: text for name, text in texts.items() if _text(text)}
