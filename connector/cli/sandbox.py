@@ -8,6 +8,7 @@ anything of a customer.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector.sandbox.request_log import Entry
+
+GARBAGE_COLLECTION = (50_000, 20, 100)
+"""What the sandbox holds is live: looking through it for garbage as often as Python does only costs time."""
 
 FAULT_FORM = "PATTERN=FAULT[:OPERATION[:TIMES]]"
 
@@ -74,6 +78,7 @@ def sandbox(  # noqa: PLR0913  one parameter per option
     }
     switches = _switches(chosen, switch or ())
     rules = [_rule(text) for text in fault or ()]
+    gc.set_threshold(*GARBAGE_COLLECTION)
     options = SandboxOptions(host, port, control_port, switches, log_limit)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(Sandbox(options, observe=_print if verbose else None), rules, ready_file))

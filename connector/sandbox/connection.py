@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import httptools
 
@@ -67,8 +67,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or reset it at once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  the loop gives stream protocols nothing else
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class, only by its methods
         self._connections.add(self)
         if self._control_only:
             return

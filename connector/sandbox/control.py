@@ -144,12 +144,12 @@ def _faults(service: Service, _: Request, __: float) -> Answer:
 
 
 def _add_fault(service: Service, request: Request, now: float) -> Answer:
-    service.add_rule(fault_rule(_object(request)))
+    service.faults.add(fault_rule(_object(request)))
     return _faults(service, request, now)
 
 
 def _clear_faults(service: Service, request: Request, now: float) -> Answer:
-    service.rules.clear()
+    service.faults.rules.clear()
     return _faults(service, request, now)
 
 

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from connector.sandbox.switches import fault_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from connector.sandbox.switches import Switches
+
+MAX_RULES = 1_000
 
 
 class Fault(StrEnum):
@@ -100,26 +102,46 @@ def roll(seed: int, *parts: object) -> float:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=7).digest()) / (1 << 56)
 
 
-def decide(switches: Switches, rules: Iterable[FaultRule], attempt: Attempt, open_calls: int) -> Play:
-    """Decide what this attempt meets; a rule for the order goes before the shares, the newest rule first."""
-    for rule in rules:
-        if rule.hits(attempt):
-            return Play(None if rule.fault is Fault.DELAY else rule.fault, rule.status, rule.delay_ms / 1000)
-    fault = _fault(switches, roll(switches.seed, "fault", *attempt))
-    delay_seconds = _delay_seconds(switches, attempt, open_calls) if switches.delay_share else 0.0
-    return Play(fault, switches.fail_status, delay_seconds)
+class Faults:
+    """The faults of a sandbox: by share, as its switches say, and by order id."""
 
+    def __init__(self, switches: Switches) -> None:
+        """Read the shares once; only those above zero are looked at for a call."""
+        self.rules: list[FaultRule] = []
+        self.follow(switches)
 
-def _fault(switches: Switches, rolled: float) -> Fault | None:
-    for name in fault_shares():
-        rolled -= getattr(switches, name)
-        if rolled < 0:
-            return Fault(name.removesuffix("_share"))
-    return None
+    def follow(self, switches: Switches) -> None:
+        """Take other switches from the next call on."""
+        self._switches = switches
+        shares = ((Fault(name.removesuffix("_share")), getattr(switches, name)) for name in fault_shares())
+        self._shares: Sequence[tuple[Fault, float]] = [(fault, share) for fault, share in shares if share]
+
+    def add(self, rule: FaultRule) -> None:
+        """Add a fault by order id; the newest rule that matches is played."""
+        self.rules.insert(0, rule)
+        del self.rules[MAX_RULES:]
+
+    def decide(self, attempt: Attempt, open_calls: int) -> Play:
+        """Decide what this attempt meets; a rule for the order goes before the shares."""
+        for rule in self.rules:
+            if rule.hits(attempt):
+                return Play(None if rule.fault is Fault.DELAY else rule.fault, rule.status, rule.delay_ms / 1000)
+        if not self._shares and not self._switches.delay_share:
+            return NOTHING
+        delay_seconds = _delay_seconds(self._switches, attempt, open_calls)
+        return Play(self._fault(attempt), self._switches.fail_status, delay_seconds)
+
+    def _fault(self, attempt: Attempt) -> Fault | None:
+        rolled = roll(self._switches.seed, "fault", *attempt)
+        for fault, share in self._shares:
+            rolled -= share
+            if rolled < 0:
+                return fault
+        return None
 
 
 def _delay_seconds(switches: Switches, attempt: Attempt, open_calls: int) -> float:
-    if roll(switches.seed, "delay", *attempt) >= switches.delay_share:
+    if not switches.delay_share or roll(switches.seed, "delay", *attempt) >= switches.delay_share:
         return 0.0
     delay_seconds = switches.delay_ms / 1000
     if switches.delay_mode == "jitter":

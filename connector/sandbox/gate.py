@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ class Gate:
         return error_answer(429, "Too many requests", switches.error_body, headers)
 
 
+@lru_cache(maxsize=64)
 def key_of(authorization: str) -> str | None:
     """Return the key of a Basic ``Authorization`` header whose password is empty."""
     scheme, _, credentials = authorization.partition(" ")

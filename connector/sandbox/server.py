@@ -149,15 +149,15 @@ class Sandbox:
 
     def add_fault(self, order_id: str, fault: str, **more: object) -> None:
         """Plan a fault for the orders that match a pattern; ``more`` is operation, times, status, delay_ms."""
-        self._service.add_rule(fault_rule({"order_id": order_id, "fault": fault, **more}))
+        self._service.faults.add(fault_rule({"order_id": order_id, "fault": fault, **more}))
 
     def add_rule(self, rule: FaultRule) -> None:
         """Plan a fault that was read elsewhere."""
-        self._service.add_rule(rule)
+        self._service.faults.add(rule)
 
     def clear_faults(self) -> None:
         """Take back every fault by order id."""
-        self._service.rules.clear()
+        self._service.faults.rules.clear()
 
     def forget(self, order_id: str) -> bool:
         """Lose an order on purpose; tell whether there was one."""

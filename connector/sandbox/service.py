@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from connector.sandbox.answers import Answer, answer_of, blown_up, error_answer
-from connector.sandbox.faults import NOTHING, Attempt, Fault, FaultRule, Play, decide
+from connector.sandbox.faults import NOTHING, Attempt, Fault, Faults, Play
 from connector.sandbox.gate import Gate
 from connector.sandbox.orders import OrderBook, Result
 from connector.sandbox.request_log import Entry, Request, RequestLog
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from connector.sandbox.request_log import Outcome
 
-MAX_RULES = 1_000
 _KEY_SWITCHES = frozenset({"api_key", "next_api_key", "rotate_key_after_seconds"})
 
 
@@ -55,7 +54,7 @@ class Service:
     switched: Callable[[], None] | None = None
     orders: OrderBook = field(init=False)
     log: RequestLog = field(init=False)
-    rules: list[FaultRule] = field(default_factory=list)
+    faults: Faults = field(init=False)
     accepted: int = 0
     reset_on_accept: int = 0
     _gate: Gate = field(init=False)
@@ -65,6 +64,7 @@ class Service:
         """Start empty."""
         self.orders = OrderBook(self.switches)
         self.log = RequestLog(self.log_limit)
+        self.faults = Faults(self.switches)
         self._gate = Gate(time.monotonic())
 
     def begin(self, request: Request, connection: int, now: float) -> Exchange:
@@ -101,7 +101,7 @@ class Service:
         self._attempts[order_id, entry.operation] += 1
         entry.attempt = self._attempts[order_id, entry.operation]
         attempt = Attempt(order_id, entry.operation, entry.attempt)
-        play = decide(self.switches, self.rules, attempt, self.log.open)
+        play = self.faults.decide(attempt, self.log.open)
         entry.fault = None if play.fault is None else str(play.fault)
         entry.delay_seconds = play.delay_seconds
         return play
@@ -154,20 +154,16 @@ class Service:
     def set(self, values: Mapping[str, object]) -> None:
         """Change switches; raises :class:`~connector.sandbox.switches.SwitchError` and then changes nothing."""
         self.switches = self.orders.switches = changed(self.switches, values)
+        self.faults.follow(self.switches)
         if not _KEY_SWITCHES.isdisjoint(values):
             self._gate.keys_since = time.monotonic()
         if self.switched is not None:
             self.switched()
 
-    def add_rule(self, rule: FaultRule) -> None:
-        """Add a fault by order id; the newest rule that matches is played."""
-        self.rules.insert(0, rule)
-        del self.rules[MAX_RULES:]
-
     def reset(self) -> None:
         """Forget orders, log, counts, attempts and fault rules; switches stay."""
         self.orders.clear()
-        self.rules.clear()
+        self.faults.rules.clear()
         self._attempts.clear()
         self.log = RequestLog(self.log_limit)
         self.accepted = self.reset_on_accept = 0

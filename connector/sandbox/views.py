@@ -76,5 +76,5 @@ def rules_view(service: Service) -> list[dict[str, object]]:
             "status": rule.status,
             "delay_ms": rule.delay_ms,
         }
-        for rule in service.rules
+        for rule in service.faults.rules
     ]
