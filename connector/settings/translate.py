@@ -76,7 +76,7 @@ def _problem(detail: ErrorDetails, origins: Origins) -> Problem:
 def _value(detail: ErrorDetails, path: KeyPath) -> str:
     """Return the value as it may be shown; empty when it would say nothing, or may be anything."""
     info = setting(path)
-    if info is None or detail["type"] in {"missing", _UNKNOWN} or isinstance(detail["input"], Settings):
+    if info is None or detail["type"] == "missing":
         return ""
     if detail["type"] == REFUSED and detail.get("ctx", {}).get("key"):
         return ""

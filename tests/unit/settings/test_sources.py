@@ -117,10 +117,11 @@ def test_the_api_version_is_a_date_with_or_without_quotes(config: Path, text: st
 def test_settings_built_in_code_read_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test or another program builds is what it gets."""
     monkeypatch.setenv("BUTTON_CONNECTOR__KAFKA__GROUP_ID", "from-environment")
-    monkeypatch.setenv("KAFKA", "{}")
+    monkeypatch.setenv("LOG", '{"level": "debug"}')
     kafka = KafkaSettings(bootstrap_servers="a:1")
     button = ButtonSettings.model_validate({"api_key": "sk-x"})
-    assert Settings(kafka=kafka, button=button).kafka.group_id == "button-connector"
+    settings = Settings(kafka=kafka, button=button)
+    assert (settings.kafka.group_id, settings.log.level) == ("button-connector", "info")
 
 
 def test_a_description_masks_the_key(config: Path) -> None:
