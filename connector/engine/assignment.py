@@ -33,7 +33,7 @@ class Assignment:
     ``waiting`` holds records behind one that cannot be decoded yet; ``preparing`` is true from then until it can.
     """
 
-    __slots__ = ("_idle", "life", "paused", "preparing", "running", "topic_partition", "tracker", "waiting")
+    __slots__ = ("_idle", "life", "preparing", "running", "topic_partition", "tracker", "waiting")
 
     def __init__(self, topic_partition: TopicPartition, start: int) -> None:
         """Begin at the offset of the first record to come."""
@@ -41,7 +41,6 @@ class Assignment:
         self.tracker = OffsetTracker(start)
         self.life = Life.OWNED
         self.running = 0
-        self.paused = False
         self.preparing = False
         self.waiting: deque[RawRecord] = deque()
         self._idle: asyncio.Event | None = None

@@ -2,8 +2,8 @@
 """The engine: records in, calls out, offsets committed only behind what reached its end.
 
 Owns intake, completion, commit, revoke and drain; lanes, tracking, admission and delivery are parts of their own.
-Never commits for a partition that it does not own, never lets more records in than are granted. Runs on one event
-loop and on ports only, so that it runs unchanged in simulated time.
+Never commits for a partition that it does not own. Runs on one event loop and on ports only, so that it runs unchanged
+in simulated time.
 
 The order in a revoke is what everything hangs on: nothing new starts, what runs finishes within the drain budget, the
 source commits what that allows, and only then is the assignment fenced. Fencing first would throw away finished work
@@ -62,12 +62,12 @@ DEFAULT_PROBE = Backoff(initial_seconds=0.25, max_seconds=5.0)
 class EngineOptions:
     """How the engine behaves; durations in seconds.
 
-    ``max_uncommitted_records`` bounds what is in memory and what may be read again after a crash. ``concurrency`` is
-    the number of calls in flight.
+    ``concurrency`` is the number of calls in flight. Offsets are committed when so many events are complete, and at
+    least once in the interval.
     """
 
     concurrency: int = 64
-    max_uncommitted_records: int = 1000
+    commit_after_events: int = 250
     commit_interval_seconds: float = 1.0
     drain_seconds: float = 30.0
     retry: Backoff = DEFAULT_RETRY
@@ -100,9 +100,7 @@ class Engine:
         self._lanes: Lanes[Task] = Lanes()
         self._tasks: asyncio.TaskGroup | None = None
         self._commit_due = asyncio.Event()
-        self._commit_at_once_after = max(1, options.max_uncommitted_records // 4)
         self._completed = 0
-        self._pinned_above = max(1, options.max_uncommitted_records // 4)
         self.admission = Admission(options.probe, random, ports.observer)
         self._delivery = Delivery(
             self._lanes,
@@ -128,7 +126,6 @@ class Engine:
         """
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self._ports.source.grant(self._options.max_uncommitted_records)
             tasks.create_task(self._commit_for_ever())
             await self._ports.sessions.caught_up()
             for _ in range(self._options.concurrency):
@@ -143,19 +140,16 @@ class Engine:
         self._observe(PartitionsAssigned(dict(starts)))
 
     def deliver(self, records: Sequence[RawRecord]) -> None:
-        """Take in records; those that were delivered before, or whose partition is gone, only give their grant back."""
+        """Take in records; those that were delivered before, or whose partition is gone, are passed over."""
         self._observe(RecordsReceived(len(records)))
-        unwanted = 0
         for record in records:
             assignment = self._assignments.get(record.topic_partition)
             if assignment is None or not assignment.tracker.add(record.offset):
-                unwanted += 1
-            elif assignment.preparing:
+                continue
+            if assignment.preparing:
                 assignment.waiting.append(record)
             else:
                 self._take_in(assignment, record)
-        if unwanted:
-            self._ports.source.grant(unwanted)
 
     def advance(self, positions: Mapping[TopicPartition, int]) -> None:
         """Close gaps at the end of partitions."""
@@ -163,6 +157,10 @@ class Engine:
             assignment = self._assignments.get(topic_partition)
             if assignment is not None:
                 assignment.tracker.advance(position)
+
+    def commit_soon(self) -> None:
+        """Commit what may be now."""
+        self._commit_due.set()
 
     async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Let what runs finish within the drain budget; say what may be committed."""
@@ -187,7 +185,7 @@ class Engine:
         return _committable(assignments)
 
     def fence(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
-        """End assignments; their uncommitted records no longer count against the grant."""
+        """End assignments."""
         fenced = [self._assignments.pop(each) for each in partitions if each in self._assignments]
         for assignment in fenced:
             assignment.life = Life.FENCED
@@ -197,9 +195,6 @@ class Engine:
             self._observe(
                 PartitionsLost(tuple(partitions), sum(assignment.tracker.incomplete for assignment in fenced)),
             )
-        released = sum(assignment.tracker.uncommitted for assignment in fenced)
-        if released:
-            self._ports.source.grant(released)
 
     # Intake.
 
@@ -264,7 +259,7 @@ class Engine:
 
     def _count_completion(self) -> None:
         self._completed += 1
-        if self._completed == self._commit_at_once_after:
+        if self._completed == self._options.commit_after_events:
             self._commit_due.set()
 
     async def _commit_for_ever(self) -> None:
@@ -287,30 +282,16 @@ class Engine:
         if not offsets:
             return True
         result = await self._ports.source.commit(offsets)
-        released = 0
         for assignment in asked:
+            # What was fenced meanwhile and came back is another assignment, which this answer is not about.
             offset = result.committed.get(assignment.topic_partition)
-            # An assignment that was fenced meanwhile has given its grant back already.
-            if offset is not None and assignment.life is not Life.FENCED:
-                released += assignment.tracker.mark_committed(offset)
-                self._pause_if_pinned(assignment)
-        if released:
-            self._ports.source.grant(released)
+            if offset is not None:
+                assignment.tracker.mark_committed(offset)
         if result.committed:
             self._observe(OffsetsCommitted(dict(result.committed)))
         for topic_partition, reason in result.failed.items():
             self._observe(CommitFailed(topic_partition, reason))
         return not result.failed
-
-    def _pause_if_pinned(self, assignment: Assignment) -> None:
-        """Stop reading on behind a record that does not get done, so that its partition cannot use up the grant."""
-        done_behind = assignment.tracker.uncommitted - assignment.tracker.incomplete
-        if not assignment.paused and done_behind > self._pinned_above:
-            assignment.paused = True
-            self._ports.source.pause((assignment.topic_partition,))
-        elif assignment.paused and done_behind <= self._pinned_above // 2:
-            assignment.paused = False
-            self._ports.source.resume((assignment.topic_partition,))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         if self._tasks is None:
@@ -330,9 +311,10 @@ class Engine:
         """Orders that have something to do."""
         return len(self._lanes)
 
-    def uncommitted(self) -> dict[TopicPartition, int]:
-        """Return the uncommitted records of each owned partition."""
-        return {each: assignment.tracker.uncommitted for each, assignment in self._assignments.items()}
+    @property
+    def assigned_partitions(self) -> int:
+        """Partitions that are ours."""
+        return len(self._assignments)
 
 
 def _committable(assignments: Sequence[Assignment]) -> dict[TopicPartition, int]:

@@ -12,22 +12,16 @@ waited for, and a gap at the end is closed by :meth:`OffsetTracker.advance`. Kno
 
 from __future__ import annotations
 
-from collections import deque
-
 
 class OffsetTracker:
-    """The offsets of one assignment of one partition; not thread-safe.
+    """The offsets of one assignment of one partition; not thread-safe."""
 
-    *Uncommitted* are the records that were delivered and lie at or above the committed offset, done or not.
-    """
-
-    __slots__ = ("_incomplete", "_next", "_uncommitted", "committed_offset")
+    __slots__ = ("_incomplete", "_next", "committed_offset")
 
     def __init__(self, start: int) -> None:
         """Start at the offset of the first record to come, which is taken as committed."""
         self._next = start
         self._incomplete: dict[int, int] = {}
-        self._uncommitted: deque[int] = deque()
         self.committed_offset = start
 
     def add(self, offset: int) -> bool:
@@ -36,7 +30,6 @@ class OffsetTracker:
             return False
         self._next = offset + 1
         self._incomplete[offset] = 1
-        self._uncommitted.append(offset)
         return True
 
     def split(self, offset: int, events: int) -> None:
@@ -62,18 +55,9 @@ class OffsetTracker:
         """Return the offset that may be committed now (next to read)."""
         return next(iter(self._incomplete), self._next)
 
-    def mark_committed(self, offset: int) -> int:
-        """Note that the group holds ``offset``; return how many records are no longer uncommitted by that."""
+    def mark_committed(self, offset: int) -> None:
+        """Note that the group holds ``offset``."""
         self.committed_offset = max(self.committed_offset, offset)
-        before = len(self._uncommitted)
-        while self._uncommitted and self._uncommitted[0] < offset:
-            self._uncommitted.popleft()
-        return before - len(self._uncommitted)
-
-    @property
-    def uncommitted(self) -> int:
-        """Records delivered and not yet below the committed offset."""
-        return len(self._uncommitted)
 
     @property
     def incomplete(self) -> int:

@@ -92,19 +92,14 @@ class CommitResult(NamedTuple):
 
 
 class Source(Protocol):
-    """The engine's side of the record source; the source's side of the engine is :class:`Intake`."""
+    """The engine's side of the record source; the source's side of the engine is :class:`Intake`.
+
+    The source bounds what is delivered and not yet committed, by count and bytes, as a whole and for each partition:
+    it alone knows both ends, what it delivered and what the group has answered.
+    """
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
         """Commit exactly these offsets (next to read) and return the group's answer; never raises."""
-
-    def grant(self, records: int) -> None:
-        """Let the source deliver this many more records; it delivers no more than it was granted."""
-
-    def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Deliver nothing more of these partitions until they are resumed; those no longer owned are ignored."""
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Undo :meth:`pause`."""
 
 
 class Intake(Protocol):
@@ -118,6 +113,9 @@ class Intake(Protocol):
 
     def advance(self, positions: Mapping[TopicPartition, int]) -> None:
         """Note the offsets to be read next, all records before them having been delivered: closes trailing gaps."""
+
+    def commit_soon(self) -> None:
+        """Commit what may be without waiting for the interval: the source may deliver no more before that."""
 
     async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Start nothing more of these partitions, let what runs finish within the drain budget, say what to commit.

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 class Bench:
     """One engine and everything around it."""
 
-    def __init__(self, options: EngineOptions | None = None) -> None:
-        """Put it together; :meth:`running` starts it."""
-        self.source = FakeSource()
+    def __init__(self, options: EngineOptions | None = None, max_records: int = 1000) -> None:
+        """Put it together; :meth:`running` starts it. ``max_records`` bounds what is delivered and not committed."""
+        self.source = FakeSource(max_records)
         self.decoder = FakeDecoder()
         self.button = FakeButton()
         self.letters = FakeDeadLetters()
@@ -60,16 +60,17 @@ class Bench:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Bench]:
         """Run the engine; a failure of it fails the test."""
-        engine = asyncio.ensure_future(self.engine.run())
+        tasks = [asyncio.ensure_future(self.engine.run()), asyncio.ensure_future(self.source.poll_for_ever())]
         await asyncio.sleep(0)
         try:
             yield self
         finally:
-            if engine.done():
-                engine.result()
-            engine.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await engine
+            for task in tasks:
+                if task.done():
+                    task.result()
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     def emit(self, partition: int, *events: CommerceEvent | Reject) -> RawRecord:
         """Append a record that holds these events."""

@@ -17,6 +17,7 @@ from connector.domain.money import Amount
 from connector.domain.orders import Create
 from connector.domain.responses import Answer
 from connector.engine.ports import CommitResult, RawRecord, TopicPartition
+from connector.kafka.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -153,14 +154,13 @@ class FixedClock:
 class FakeSource:
     """A topic in memory and the group's view of one member, with the real source's obligations."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_records: int = 1000) -> None:
         """Own nothing."""
         self.log: dict[TopicPartition, list[RawRecord]] = defaultdict(list)
         self.committed: dict[TopicPartition, int] = {}
         self.commits: list[dict[TopicPartition, int]] = []
-        self.credit = 0
+        self.window = Window(max_records, 10**9)
         self.delivered = 0
-        self.paused: set[TopicPartition] = set()
         self.positions: dict[TopicPartition, int] = {}
         self.refuse_commits = ""
         self.intake: Intake | None = None
@@ -172,13 +172,29 @@ class FakeSource:
         self.log[topic_partition].append(record)
         return record
 
+    async def poll_for_ever(self) -> None:
+        """Deliver what the window allows, partition by partition."""
+        assert self.intake is not None
+        wait_seconds = 0.01
+        while True:
+            room = self.window.room(asyncio.get_running_loop().time())
+            batch = self._fetch(room)
+            wait_seconds = 0.01 if batch else min(wait_seconds * 2, 1.0)
+            if batch:
+                self.delivered += len(batch)
+                self.intake.deliver(batch)
+            elif not room:
+                self.intake.commit_soon()
+            await asyncio.sleep(wait_seconds)
+
     def assign(self, *partitions: int) -> None:
         """Give partitions to the engine, from their committed offsets."""
         assert self.intake is not None
         starts = {each: self.committed.get(each, 0) for each in (TopicPartition("orders", p) for p in partitions)}
         self.positions.update(starts)
+        for each in starts:
+            self.window.open(each)
         self.intake.assign(starts)
-        self._flow()
 
     async def revoke(self, *partitions: int) -> dict[TopicPartition, int]:
         """Take partitions back as the real source does: drain, commit, fence; return what was committed."""
@@ -186,8 +202,7 @@ class FakeSource:
         wanted = [TopicPartition("orders", p) for p in partitions]
         offsets = await self.intake.drain(wanted)
         self.committed.update(offsets)
-        for each in wanted:
-            del self.positions[each]
+        self._forget(wanted)
         self.intake.fence(wanted, lost=False)
         return offsets
 
@@ -195,8 +210,7 @@ class FakeSource:
         """Take partitions away without asking."""
         assert self.intake is not None
         wanted = [TopicPartition("orders", p) for p in partitions]
-        for each in wanted:
-            del self.positions[each]
+        self._forget(wanted)
         self.intake.fence(wanted, lost=True)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
@@ -207,38 +221,26 @@ class FakeSource:
         owned = {each: offset for each, offset in offsets.items() if each in self.positions}
         for each, offset in owned.items():
             assert offset >= self.committed.get(each, 0), "a commit went backwards"
+            self.window.commit(each, offset)
         self.committed.update(owned)
         self.commits.append(owned)
         return CommitResult(owned, {each: "not owned" for each in offsets if each not in owned})
 
-    def grant(self, records: int) -> None:
-        """Note the credit and deliver what it allows."""
-        self.credit += records
-        self._flow()
+    def _forget(self, partitions: Sequence[TopicPartition]) -> None:
+        for each in partitions:
+            del self.positions[each]
+            self.window.close(each)
 
-    def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Deliver nothing more of these."""
-        self.paused.update(partitions)
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Deliver these again."""
-        self.paused.difference_update(partitions)
-        self._flow()
-
-    def _flow(self) -> None:
-        if self.intake is None:
-            return
+    def _fetch(self, room: int) -> list[RawRecord]:
         batch: list[RawRecord] = []
         for each, position in self.positions.items():
-            if each not in self.paused:
-                available = self.log[each][position : position + self.credit]
+            if not self.window.is_paused(each):
+                available = self.log[each][position : position + room - len(batch)]
                 self.positions[each] = position + len(available)
-                self.credit -= len(available)
                 batch.extend(available)
-        if batch:
-            self.delivered += len(batch)
-            # The real source hands batches over through the loop; the engine is never called from within itself.
-            asyncio.get_running_loop().call_soon(self.intake.deliver, batch)
+        for record in batch:
+            self.window.deliver(record.topic_partition, record.offset, len(record.value or b""))
+        return batch
 
 
 class Recorder:
