@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, localcontext
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.domain.money import Amount, Currency, MoneyProblem, times, to_minor_units, to_whole
@@ -25,6 +25,7 @@ def _decimal(amount: Amount) -> Decimal:
     return Decimal(amount.unscaled).scaleb(-amount.scale)
 
 
+@settings(deadline=None)
 @given(amount=_amounts, exponent=st.integers(min_value=0, max_value=4))
 def test_minor_units_are_exactly_the_amount_or_there_are_none(amount: Amount, exponent: int) -> None:
     """Never rounded, for exponents 0 to 4."""
@@ -39,6 +40,7 @@ def test_minor_units_are_exactly_the_amount_or_there_are_none(amount: Amount, ex
     assert to_minor_units(amount, Currency("XYZ", exponent)) == expected
 
 
+@settings(deadline=None)
 @given(price=_amounts, quantity=st.integers(min_value=1, max_value=2**31 - 1))
 def test_price_times_quantity_is_exact(price: Amount, quantity: int) -> None:
     """No digit is lost on the way to a line's total."""
@@ -46,6 +48,7 @@ def test_price_times_quantity_is_exact(price: Amount, quantity: int) -> None:
         assert _decimal(times(price, quantity)) == _decimal(price) * quantity
 
 
+@settings(deadline=None)
 @given(amount=_amounts)
 def test_a_whole_number_is_told_from_a_fraction(amount: Amount) -> None:
     """Whatever the number of zeros after the point."""
@@ -55,6 +58,7 @@ def test_a_whole_number_is_told_from_a_fraction(amount: Amount) -> None:
     assert to_whole(amount) == expected
 
 
+@settings(deadline=None)
 @given(amount=_amounts)
 def test_what_a_message_shows_is_the_amount(amount: Amount) -> None:
     """Read back it is the same number, without an exponent."""
@@ -64,6 +68,7 @@ def test_what_a_message_shows_is_the_amount(amount: Amount) -> None:
         assert Decimal(shown) == _decimal(amount)
 
 
+@settings(deadline=None)
 @given(bits=st.integers(min_value=257, max_value=60_000), scale=_scales)
 def test_a_monstrous_number_can_be_shown_and_judged(bits: int, scale: int) -> None:
     """Thousands of digits, which Python refuses to print, raise nothing."""

@@ -104,7 +104,7 @@ _any_events = st.builds(
 """Good purchases with up to three fields that hold anything."""
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(event=_any_events, token=st.none() | st.just("srctok-1"))
 def test_every_event_is_decided_and_only_purchases_and_refunds_are_told(
     event: CommerceEvent,
@@ -132,7 +132,7 @@ def test_every_event_is_decided_and_only_purchases_and_refunds_are_told(
             assert len(message) < 1_000
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(event=_any_events)
 def test_no_order_is_told_with_a_number_that_button_does_not_take(event: CommerceEvent) -> None:
     """Totals from 0 to 31 bits, quantities from 1, identifiers unique, ids in ASCII."""
@@ -149,6 +149,7 @@ def test_no_order_is_told_with_a_number_that_button_does_not_take(event: Commerc
     assert len(order.order_id) <= 255
 
 
+@settings(deadline=None)
 @given(event=_orders())
 def test_the_total_is_what_the_amounts_say(event: CommerceEvent) -> None:
     """Net of tax and shipping, or the sum of the lines; decimal arithmetic says how much that is."""
@@ -165,6 +166,7 @@ def test_the_total_is_what_the_amounts_say(event: CommerceEvent) -> None:
         assert [line.total * minor_unit for line in order.line_items] == lines
 
 
+@settings(deadline=None)
 @given(names=st.lists(st.text(alphabet="a-23", max_size=6), max_size=12))
 def test_identifiers_are_unique_and_the_first_of_a_name_keeps_it(names: list[str]) -> None:
     """However the names collide with one another's suffixes."""
