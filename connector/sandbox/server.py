@@ -174,13 +174,17 @@ class Sandbox:
         return Connection(self._service, self._connections, self.options.max_body_bytes, control_only=True)
 
     def _switched(self) -> None:
-        refuses = self._service.switches.availability == "refused"
-        if self._control is not None and refuses == (self._api is not None) and self._changing is None:
+        if self._is_out_of_step() and self._changing is None:
             self._changing = asyncio.get_running_loop().create_task(self._change_availability())
+
+    def _is_out_of_step(self) -> bool:
+        refuses = self._service.switches.availability == "refused"
+        return self._socket is not None and refuses == (self._api is not None)
 
     async def _change_availability(self) -> None:
         try:
-            await self._follow_availability()
+            while self._is_out_of_step():
+                await self._follow_availability()
         finally:
             self._changing = None
 
