@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Following a topic for a table."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Producer
+
+from connector.engine.observations import DependencyUnavailable
+from connector.engine.ports import TopicPartition
+from connector.kafka.follower import TopicFollower
+from connector.kafka.options import FollowerOptions, KafkaConnection
+from tests.integration.kafka.parts import Observations, add_partitions, committed, produce, produce_aborted, topic_of
+from tests.support.kafka_broker import unique_topic
+from tests.support.polling import eventually, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.kafka_broker import Broker
+
+
+class Table:
+    """Keeps what it is fed, and how much that was when it was told that it had caught up."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.rows: list[tuple[TopicPartition, int, bytes | None, bytes | None]] = []
+        self.timestamps: list[int] = []
+        self.caught_up_with: int | None = None
+
+    def apply(
+        self,
+        topic_partition: TopicPartition,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+    ) -> None:
+        """Take a row."""
+        self.rows.append((topic_partition, offset, key, value))
+        self.timestamps.append(timestamp_ms)
+
+    def mark_caught_up(self) -> None:
+        """Note it; it must come once."""
+        assert self.caught_up_with is None
+        self.caught_up_with = len(self.rows)
+
+
+class Following:
+    """A follower with its table."""
+
+    def __init__(self, broker: Broker, topic: str) -> None:
+        """Put both together; nothing runs."""
+        self.table = Table()
+        self.observations = Observations()
+        connection = KafkaConnection(broker.bootstrap_servers)
+        settings = FollowerOptions(connection, topic, "sessions", "sessions.topic", refresh_seconds=0.5)
+        self.follower = TopicFollower(settings, self.table, self.observations)
+
+
+@asynccontextmanager
+async def _following(broker: Broker, topic: str) -> AsyncIterator[Following]:
+    following = Following(broker, topic)
+    following.follower.start(asyncio.get_running_loop())
+    try:
+        yield following
+    finally:
+        await following.follower.stop(10.0)
+
+
+async def test_a_table_is_caught_up_behind_everything_that_the_topic_held(kafka: Broker) -> None:
+    """All partitions, an empty one too, are read from the beginning; nothing is committed anywhere."""
+    topic = topic_of(kafka, 3)
+    produce(kafka, topic, 3000, partition=0)
+    produce(kafka, topic, 10, partition=2)
+    async with _following(kafka, topic) as one:
+        await eventually(lambda: one.table.caught_up_with is not None)
+        assert one.table.caught_up_with == 3010
+        assert one.follower.progress == (3010, 3, 0, True)
+        assert [row[1] for row in one.table.rows if row[0].partition == 0] == list(range(3000))
+        assert min(one.table.timestamps) > 1_600_000_000_000
+        produce(kafka, topic, 1, partition=1)
+        await eventually(lambda: len(one.table.rows) == 3011)
+    assert not committed(kafka, "button-connector-follower-sessions")
+
+
+async def test_an_aborted_transaction_at_the_end_does_not_hold_a_table_back(kafka: Broker) -> None:
+    """The last offset of the topic is a marker that no reader ever gets [33]."""
+    topic = topic_of(kafka, 2)
+    produce(kafka, topic, 5, partition=0)
+    produce_aborted(kafka, topic, 3, partition=0)
+    produce_aborted(kafka, topic, 3, partition=1)
+    async with _following(kafka, topic) as one:
+        await eventually(lambda: one.table.caught_up_with is not None)
+        assert one.table.caught_up_with == 5
+
+
+async def test_a_tombstone_arrives_as_none(kafka: Broker) -> None:
+    """An empty value is not a tombstone, and a null key is not an empty one [47]."""
+    topic = topic_of(kafka)
+    await asyncio.to_thread(_produce_odd_ones, kafka, topic)
+    first = TopicPartition(topic, 0)
+    async with _following(kafka, topic) as one:
+        await eventually(lambda: one.table.caught_up_with is not None)
+        assert one.table.rows == [(first, 0, b"a", None), (first, 1, b"b", b""), (first, 2, None, b"c")]
+
+
+async def test_a_partition_that_is_added_is_followed(kafka: Broker) -> None:
+    """Keys move when partitions are added; a table that missed them would answer wrongly."""
+    topic = topic_of(kafka, 1)
+    async with _following(kafka, topic) as one:
+        await eventually(lambda: one.table.caught_up_with is not None)
+        add_partitions(kafka, topic, 2)
+        produce(kafka, topic, 2, partition=1)
+        await eventually(lambda: len(one.table.rows) == 2, 20)
+
+
+async def test_a_follower_waits_for_a_broker_and_outlasts_one(own_kafka: Broker) -> None:
+    """Down at the start, down later: it says so and carries on by itself [31]."""
+    topic = topic_of(own_kafka)
+    produce(own_kafka, topic, 5)
+    own_kafka.kill()
+    async with _following(own_kafka, topic) as one:
+        await eventually(lambda: any(isinstance(each, DependencyUnavailable) for each in one.observations), 20)
+        assert one.table.caught_up_with is None
+        await asyncio.to_thread(own_kafka.restart)
+        await eventually(lambda: one.table.caught_up_with == 5, 60)
+        own_kafka.kill()
+        await asyncio.to_thread(own_kafka.restart)
+        produce(own_kafka, topic, 5)
+        await eventually(lambda: len(one.table.rows) == 10, 60)
+
+
+async def test_a_missing_topic_ends_a_follower_with_its_setting(kafka: Broker) -> None:
+    """The reason names the key of the table's own topic."""
+    async with _following(kafka, unique_topic("missing")) as one:
+        failure = await asyncio.wait_for(one.follower.failed(), 20)
+        assert "sessions.topic" in failure.reason
+
+
+async def test_a_busy_loop_is_not_flooded(kafka: Broker) -> None:
+    """Only a few batches are on their way to a table that cannot take them now, so that memory stays bounded."""
+    topic = topic_of(kafka)
+    produce(kafka, topic, 20_000)
+    async with _following(kafka, topic) as one:
+        await eventually(lambda: one.table.rows)
+        applied = len(one.table.rows)
+        before = one.follower.last_poll_at
+        wait_until(lambda: one.follower.last_poll_at > before + 0.5)  # holds the loop up
+        assert one.follower.progress.records <= applied + 5 * 1000
+        await eventually(lambda: one.table.caught_up_with == 20_000)
+
+
+def _produce_odd_ones(broker: Broker, topic: str) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+    producer.produce(topic, None, b"a")
+    producer.produce(topic, b"", b"b")
+    producer.produce(topic, b"c", None)
+    assert producer.flush(15) == 0
