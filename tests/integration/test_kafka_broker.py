@@ -42,11 +42,12 @@ def test_a_killed_broker_comes_back_with_its_records_at_its_address(own_kafka: B
     assert _values(own_kafka, topic, 2) == [b"before", b"after"]
 
 
-def test_a_broker_never_outlives_the_process_that_started_it() -> None:
-    """When the tests are killed their broker ends, too."""
+def test_a_guarded_process_never_outlives_the_tests() -> None:
+    """When the tests are killed, what they started ends, too."""
     script = (
-        "from tests.support.kafka_broker import start_broker\n"
-        "with start_broker() as broker: print(getattr(broker, 'pid', 0), flush=True); input()"
+        "import subprocess; from tests.support.kafka_jvm import guard\n"
+        "started = subprocess.Popen(['sleep', '600']); guard(started.pid)\n"
+        "print(started.pid, flush=True); input()"
     )
     with subprocess.Popen(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
@@ -54,12 +55,20 @@ def test_a_broker_never_outlives_the_process_that_started_it() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert psutil.pid_exists(pid)
-        os.kill(parent.pid, signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(pid), awaiting=f"the end of the broker {pid}")
+    ) as tests:
+        assert tests.stdout is not None
+        pid = int(tests.stdout.readline())
+        assert _runs(pid)
+        os.kill(tests.pid, signal.SIGKILL)
+    wait_until(lambda: not _runs(pid), awaiting=f"the end of process {pid}")
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether the process runs; one that ended but was not reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _values(broker: Broker, topic: str, count: int) -> list[bytes | None]:

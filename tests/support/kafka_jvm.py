@@ -88,7 +88,7 @@ class JvmBroker(Broker):
                 stderr=log,
                 start_new_session=True,
             )
-        self._guard = _guard(self._process.pid)
+        self._guard = guard(self._process.pid)
         self.wait_until_it_answers()
 
     def kill(self) -> None:
@@ -140,7 +140,7 @@ class JvmBroker(Broker):
         return [shutil.which("java") or "java", *options, logging, "-cp", self._jars, main, *arguments]
 
 
-def _guard(pid: int) -> subprocess.Popen[bytes]:
+def guard(pid: int) -> subprocess.Popen[bytes]:
     """Start a process that kills ``pid`` when we end, however we end: only we hold the other end of its input."""
     command = ["/bin/sh", "-c", 'read -r _; kill -9 "$1"', "guard", str(pid)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603  a fixed command
