@@ -42,20 +42,24 @@ def demo(
         signal.signal(number, _end)
     folder = Path(tempfile.mkdtemp(prefix="button-connector-demo-"))
     screen = Screen(Console())
+    is_failed = False
     try:
         result = perform(Script(orders=orders, loses_one=lose_one), folder, screen)
+        is_failed = not result.is_clean
     except ChildError as error:
+        is_failed = True
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_DIFFERENT) from None
     except KeyboardInterrupt:
         typer.echo("Stopped; every process of the demo was ended.", err=True)
-        shutil.rmtree(folder, ignore_errors=True)
         raise typer.Exit(_EXIT_BY_SIGNAL + signal.SIGINT) from None
+    finally:
+        if not is_failed:
+            shutil.rmtree(folder, ignore_errors=True)
     screen.reconciliation(result)
-    if not result.is_clean:
+    if is_failed:
         typer.echo(f"The books differ. The logs are kept in {folder}", err=True)
         raise typer.Exit(EXIT_DIFFERENT)
-    shutil.rmtree(folder, ignore_errors=True)
     screen.say("The books agree: every order is at Button exactly as its events say.")
 
 

@@ -52,7 +52,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **(environment or {})},
+                env=os.environ if environment is None else environment,
             )
         self._guard = _guard(self._process.pid)
 

@@ -7,6 +7,7 @@ Owns their command lines, the connector's settings file, and when each counts as
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,12 +17,13 @@ from connector.demo.children import Child
 from connector.demo.web import SandboxControl, free_port, is_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import ExitStack
     from pathlib import Path
 
 API_KEY = "sk-demo"  # the sandbox's, on this machine, for the length of a demo
 
+_SETTINGS_PREFIX = "BUTTON_CONNECTOR"
 _START_SECONDS = 30.0
 _CONNECTOR_STOP_SECONDS = 20.0
 
@@ -40,6 +42,10 @@ class Connector(NamedTuple):
     child: Child
     ops_url: str
 
+    def wait_until_ready(self) -> None:
+        """Return when it says that it does its job."""
+        self.child.wait_for("its readiness", lambda: is_ready(self.ops_url), _START_SECONDS)
+
 
 def start_kafka(stack: ExitStack, folder: Path, partitions: Mapping[str, int]) -> tuple[Child, str]:
     """Start an embedded Kafka with these topics; return it and its address."""
@@ -56,24 +62,35 @@ def start_sandbox(stack: ExitStack, folder: Path, switches: Mapping[str, object]
     options = ["--port", "0", "--control-port", "0", "--ready-file", str(ready)]
     options += [argument for name, value in switches.items() for argument in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "connector", "sandbox", *options]
-    environment = {"BUTTON_SANDBOX_API_KEY": API_KEY}
+    environment = {**os.environ, "BUTTON_SANDBOX_API_KEY": API_KEY}
     child = stack.enter_context(Child("sandbox", command, folder / "sandbox.log", environment=environment))
     child.wait_for("its ready file", ready.exists, _START_SECONDS)
     addresses = json.loads(ready.read_text(encoding="utf-8"))
     return Sandbox(child, addresses["url"], SandboxControl(addresses["control_url"]))
 
 
-def start_connector(stack: ExitStack, folder: Path, settings: Mapping[str, Any]) -> Connector:
-    """Start a connector with these settings and wait until it is ready."""
+def start_connector(
+    stack: ExitStack,
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    name: str = "connector",
+    program: Sequence[str] = ("-m", "connector"),
+) -> Connector:
+    """Start a connector with these settings; ``program`` is what the interpreter is asked to run."""
     port = free_port()
-    file = folder / "connector.yaml"
+    file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump({**settings, "ops": {"host": "127.0.0.1", "port": port}}), encoding="utf-8")
-    command = [sys.executable, "-m", "connector", "run", "--config", str(file)]
-    log = folder / "connector.log"
-    child = stack.enter_context(Child("connector", command, log, stop_seconds=_CONNECTOR_STOP_SECONDS))
-    connector = Connector(child, f"http://127.0.0.1:{port}")
-    child.wait_for("its readiness", lambda: is_ready(connector.ops_url), _START_SECONDS)
-    return connector
+    command = [sys.executable, *program, "run", "--config", str(file)]
+    log = folder / f"{name}.log"
+    child = Child(name, command, log, stop_seconds=_CONNECTOR_STOP_SECONDS, environment=_without_settings())
+    return Connector(stack.enter_context(child), f"http://127.0.0.1:{port}")
+
+
+def _without_settings() -> dict[str, str]:
+    """Return the environment without anything that could lead the connector away from this machine."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_SETTINGS_PREFIX)}
+    return {**kept, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 def _first_line(child: Child, beginning: str) -> str | None:

@@ -91,6 +91,7 @@ def _build(stack: ExitStack, folder: Path, day: Day) -> _Stage:
         writer.write_session(session)
     writer.flush()
     connector = start_connector(stack, folder, _settings(bootstrap_servers, sandbox.url))
+    connector.wait_until_ready()
     offsets = GroupOffsets(bootstrap_servers, GROUP, EVENTS, PARTITIONS[EVENTS])
     stack.callback(offsets.close)
     return _Stage(bootstrap_servers, sandbox, connector, writer, offsets)

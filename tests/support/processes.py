@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connector at work as its users run it: real processes, a real Kafka, a sandbox; and the evidence of it.
+
+Owns the topics, the settings and the processes of one test. Every process is ended with the test, whatever happens;
+its log is shown when it fails.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from confluent_kafka import Producer
+
+from connector.demo.parts import API_KEY, Connector, start_connector, start_sandbox
+from connector.demo.topics import GroupOffsets, Record, read_all
+from tests.support.kafka_broker import unique_topic
+from tests.support.oracle import Evidence
+from tests.support.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from tests.support.generator import Produced
+    from tests.support.kafka_broker import Broker
+    from tests.support.oracle import Disturbance
+
+PARTITIONS = 4
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    # The least that a broker takes; how long the partitions of a killed member stay orphaned.
+    "kafka": {"session_timeout_ms": 6_000},
+    "button": {"api_key": API_KEY, "request_timeout_seconds": 5, "connect_timeout_seconds": 2},
+    "delivery": {"drain_seconds": 11, "shutdown_seconds": 15},
+    "log": {"format": "json"},
+}
+
+
+def now_ms() -> float:
+    """Return the machine's monotonic clock in milliseconds, which the sandbox's log uses, too."""
+    return time.monotonic() * 1000
+
+
+class World:
+    """One test's topics and processes."""
+
+    def __init__(self, broker: Broker, folder: Path, switches: Mapping[str, object] | None = None) -> None:
+        """Create the topics and start the sandbox; connectors are started by :meth:`connector`."""
+        self._stack = ExitStack()
+        self._folder = folder
+        self._connectors = 0
+        self.broker = broker
+        self.group = unique_topic("group")
+        self.events = broker.create_topic(unique_topic("events"), PARTITIONS)
+        self.sessions = broker.create_topic(unique_topic("sessions"), 2, {"cleanup.policy": "compact"})
+        self.dead_letters = broker.create_topic(unique_topic("dead-letters"))
+        self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, PARTITIONS)
+        self._stack.callback(self.offsets.close)
+        self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 5, "log_level": 2})
+        self.sandbox = start_sandbox(self._stack, folder, switches or {})
+
+    def __enter__(self) -> Self:
+        """Return this world."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every process."""
+        self._stack.close()
+
+    def connector(
+        self,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        program: Sequence[str] = ("-m", "connector"),
+        is_ready: bool = True,
+    ) -> Connector:
+        """Start a connector; ``settings`` by area go over the usual ones; return when it is ready, if it shall be."""
+        self._connectors += 1
+        name = f"connector-{self._connectors}"
+        all_settings = self._settings(settings or {})
+        connector = start_connector(self._stack, self._folder, all_settings, name=name, program=program)
+        if is_ready:
+            connector.wait_until_ready()
+        return connector
+
+    def _settings(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        of_this_world: dict[str, dict[str, Any]] = {
+            "kafka": {
+                "bootstrap_servers": self.broker.bootstrap_servers,
+                "group_id": self.group,
+                "topics": [self.events],
+            },
+            "sessions": {"topic": self.sessions},
+            "dead_letters": {"topic": self.dead_letters},
+            "button": {"base_url": self.sandbox.url},
+        }
+        areas = SETTINGS.keys() | of_this_world.keys() | changes.keys()
+        return {
+            area: {**SETTINGS.get(area, {}), **of_this_world.get(area, {}), **changes.get(area, {})} for area in areas
+        }
+
+    def produce(self, records: Iterable[Produced], topic: str | None = None) -> None:
+        """Write records to the events' topic, or another, and return when they are there."""
+        for record in records:
+            self._producer.produce(topic or self.events, record.value, record.key)
+            self._producer.poll(0)
+        left = self._producer.flush(30)
+        assert left == 0, f"{left} records were not written"
+
+    def produce_at_pace(self, records: Sequence[Produced], per_second: float, *watched: Connector) -> None:
+        """Write records evenly over time, while the ``watched`` must go on."""
+        started, written = time.monotonic(), 0
+        while written < len(records):
+            due = min(len(records), int((time.monotonic() - started) * per_second) + 1)
+            self.produce(records[written:due])
+            written = due
+            for connector in watched:
+                connector.child.check()
+            time.sleep(0.02)
+
+    def wait_until_at_rest(self, seconds: float, *watched: Connector) -> None:
+        """Return when everything is committed, while the ``watched`` must go on."""
+
+        def is_at_rest() -> bool:
+            for connector in watched:
+                connector.child.check()
+            return self.offsets.committed() == self.offsets.ends()
+
+        wait_until(is_at_rest, seconds, awaiting="the committed offsets to be the ends", interval_seconds=0.1)
+
+    def read_dead_letters(self) -> list[Record]:
+        """Return the dead letters that are there now."""
+        return read_all(self.broker.bootstrap_servers, {self.dead_letters: 1})
+
+    def members_with_partitions(self) -> int:
+        """Count the group's members that own at least one partition; 0 while the group rebalances."""
+        described = self.broker.admin().describe_consumer_groups([self.group], request_timeout=10)
+        group = described[self.group].result()
+        if group.state.name != "STABLE":
+            return 0
+        return sum(bool(member.assignment.topic_partitions) for member in group.members)
+
+    def evidence(self, disturbances: Sequence[Disturbance] = ()) -> Evidence:
+        """Collect what there is now."""
+        return Evidence(
+            orders=self.sandbox.control.orders(),
+            requests=self.sandbox.control.requests(),
+            input=read_all(self.broker.bootstrap_servers, {self.events: PARTITIONS}),
+            dead_letters=self.read_dead_letters(),
+            committed=self.offsets.committed(),
+            ends=self.offsets.ends(),
+            disturbances=disturbances,
+        )
