@@ -127,6 +127,7 @@ class Connector:
                 max_poll_interval_ms=settings.kafka.max_poll_interval_ms,
                 metadata_refresh_interval_ms=settings.kafka.metadata_refresh_interval_ms,
                 drain_seconds=delivery.drain_seconds,
+                max_uncommitted_records=delivery.max_uncommitted_records,
             ),
             observer,
         )
@@ -148,7 +149,7 @@ class Connector:
             ),
             EngineOptions(
                 concurrency=delivery.concurrency,
-                max_uncommitted_records=delivery.max_uncommitted_records,
+                commit_after_events=max(1, delivery.max_uncommitted_records // 4),
                 commit_interval_seconds=delivery.commit_interval_seconds,
                 drain_seconds=delivery.drain_seconds,
                 retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),
@@ -236,8 +237,8 @@ class Connector:
 
     def _track(self) -> None:
         engine = self._engine
-        self._metrics.track(table.ASSIGNED_PARTITIONS, lambda: len(engine.uncommitted()))
-        self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: sum(engine.uncommitted().values()))
+        self._metrics.track(table.ASSIGNED_PARTITIONS, lambda: engine.assigned_partitions)
+        self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: self._source.uncommitted_records)
         self._metrics.track(table.CALLS_IN_FLIGHT, lambda: engine.in_flight)
         self._metrics.track(table.LANES, lambda: engine.lanes)
         self._metrics.track(table.LAST_POLL_AGE, self._poll_age_seconds)
