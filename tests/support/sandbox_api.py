@@ -48,7 +48,7 @@ class Api:
         self.sandbox = sandbox
         self.client = client
 
-    async def create(self, order_id: str = "order-1", **more: object) -> httpx2.Response:
+    async def create(self, order_id: str = "order-1", /, **more: object) -> httpx2.Response:
         """Report an order; a field given as ``...`` is left out."""
         body = {name: value for name, value in order_body(order_id, **more).items() if value is not ...}
         return await self.client.post("/v1/order", json=body)
@@ -57,7 +57,7 @@ class Api:
         """Look it up."""
         return await self.client.get(f"/v1/order/{quote(order_id, safe='')}")
 
-    async def update(self, order_id: str = "order-1", **fields: object) -> httpx2.Response:
+    async def update(self, order_id: str = "order-1", /, **fields: object) -> httpx2.Response:
         """Change it."""
         return await self.client.post(f"/v1/order/{quote(order_id, safe='')}", json=fields)
 
