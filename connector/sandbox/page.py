@@ -36,8 +36,9 @@ dl { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
 dl div { border: 1px solid var(--edge); border-radius: .5rem; padding: .5rem 1rem; }
 dt, .quiet { color: var(--quiet); font-size: .875rem; }
 dd { font-size: 1.5rem; font-variant-numeric: tabular-nums; margin: 0; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--edge); padding: .35rem .75rem .35rem 0; text-align: left; vertical-align: top; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; min-width: 52rem; width: 100%; }
+th, td { border-bottom: 1px solid var(--edge); text-align: left; vertical-align: top;
+  padding: .35rem 1.25rem .35rem 0; }
 td.number, th.number { font-variant-numeric: tabular-nums; text-align: right; }
 .bad { color: var(--bad); font-weight: 600; }
 code { overflow-wrap: anywhere; } ul { margin: 0; padding-left: 1.2rem; }
@@ -45,12 +46,17 @@ code { overflow-wrap: anywhere; } ul { margin: 0; padding-left: 1.2rem; }
 
 _SCRIPT = """
 const button = document.querySelector("button"), state = document.querySelector("[role=status]");
+const regions = () => [...document.querySelectorAll(".scroll")];
 let timer = 0;
 async function refresh() {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const before = regions(), focus = before.indexOf(document.activeElement);
+    const at = before.map((region) => region.scrollLeft);
     document.querySelector("main").replaceChildren(...fresh.querySelector("main").childNodes);
+    regions().forEach((region, index) => { region.scrollLeft = at[index]; });
+    regions()[focus]?.focus({ preventScroll: true });
     if (state.textContent) state.textContent = "";
   } catch { state.textContent = "The sandbox does not answer."; }
 }
