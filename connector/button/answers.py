@@ -23,17 +23,30 @@ _MAX_ID_CHARACTERS = 255
 _MAX_STATUS_CHARACTERS = 32
 
 
+def read_success(http: HttpAnswer) -> Answer | None:
+    """Return the answer if it says that all went well, and nothing if it does not; quick, for nearly all are so."""
+    if not 200 <= http.status < 300:  # noqa: PLR2004  the class of successful statuses
+        return None
+    try:
+        envelope = orjson.loads(http.body)
+        if envelope["meta"]["status"] != "ok":
+            return None
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return None
+    order_id = _text(_object(envelope.get("object")).get("button_order_id"), _MAX_ID_CHARACTERS)
+    return Answer(http.status, "ok", button_order_id=order_id)
+
+
 def read_answer(http: HttpAnswer, now_ms: int, shown: Callable[[str], str]) -> Answer:
-    """Return what an HTTP answer says; ``shown`` makes foreign text fit to be shown."""
+    """Return what any answer says; ``shown`` makes foreign text fit to be shown."""
+    if (success := read_success(http)) is not None:
+        return success
     envelope = _object(_json(http.body))
-    meta_status = _text(_object(envelope.get("meta")).get("status"), _MAX_STATUS_CHARACTERS)
-    is_success = 200 <= http.status < 300  # noqa: PLR2004  the class of successful statuses
-    if is_success and meta_status == "ok":
-        return Answer(http.status, meta_status, button_order_id=_button_order_id(envelope))
+    is_error = not 200 <= http.status < 300  # noqa: PLR2004  what a success says of limits is no demand
     return Answer(
         http.status,
-        meta_status,
-        None if is_success else retry_after_seconds(http.headers, now_ms),
+        _text(_object(envelope.get("meta")).get("status"), _MAX_STATUS_CHARACTERS),
+        retry_after_seconds(http.headers, now_ms) if is_error else None,
         shown(_error_text(envelope) or _what_is_wrong(http)),
         is_empty=not http.body.strip(),
     )
@@ -52,10 +65,6 @@ def _object(value: object) -> dict[str, object]:
 
 def _text(value: object, max_characters: int) -> str | None:
     return value if isinstance(value, str) and len(value) <= max_characters else None
-
-
-def _button_order_id(envelope: dict[str, object]) -> str | None:
-    return _text(_object(envelope.get("object")).get("button_order_id"), _MAX_ID_CHARACTERS)
 
 
 def _error_text(envelope: dict[str, object]) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import orjson
 
-from connector.button.answers import read_answer
+from connector.button.answers import read_answer, read_success
 from connector.button.redaction import shown
 from connector.button.transport import HttpAnswer
 from connector.domain.bodies import create_body
@@ -26,7 +26,7 @@ from connector.domain.orders import Cancel, Create
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from connector.button.transport import Transport
+    from connector.button.transport import Exchange, Transport
     from connector.domain.orders import Call, Customer
     from connector.domain.responses import Reply
 
@@ -75,29 +75,29 @@ class ButtonClient:
         """Make one attempt at a call and return what came of it."""
         match call:
             case Create(order=order):
+                credentials = self._current_credentials()
                 body = orjson.dumps(create_body(order))
-                return await self._exchange("POST", ORDER_PATH, body, order.customer)
+                exchange = await self._transport.send("POST", ORDER_PATH, credentials.with_body, body)
+                return self._reply(exchange, credentials, order.customer)
             case Cancel(order_id=order_id):
-                return await self._exchange("DELETE", order_path(order_id))
+                return await self._send_bodiless("DELETE", order_id)
             case _:
                 assert_never(call)
 
     async def lookup(self, order_id: str) -> Reply:
         """Ask Button for an order, by the id under which it was reported."""
-        return await self._exchange("GET", order_path(order_id))
+        return await self._send_bodiless("GET", order_id)
 
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        customer: Customer | None = None,
-    ) -> Reply:
+    async def _send_bodiless(self, method: str, order_id: str) -> Reply:
         credentials = self._current_credentials()
-        headers = credentials.without_body if body is None else credentials.with_body
-        exchange = await self._transport.send(method, path, headers, body)
+        exchange = await self._transport.send(method, order_path(order_id), credentials.without_body, None)
+        return self._reply(exchange, credentials)
+
+    def _reply(self, exchange: Exchange, credentials: _Credentials, customer: Customer | None = None) -> Reply:
         if not isinstance(exchange, HttpAnswer):
             return exchange
+        if (success := read_success(exchange)) is not None:
+            return success
         if exchange.status == HTTPStatus.UNAUTHORIZED and credentials is self._credentials:
             self._is_key_refused = True
         hide = partial(shown, secrets=(credentials.key, credentials.token), personal=customer or ())

@@ -47,6 +47,7 @@ class Peer:
     scheme: str = "http"
     accepted: int = 0
     open: int = 0
+    sent_bytes: int = 0
     requests: list[Received] = field(default_factory=list)
 
     @property
@@ -75,6 +76,7 @@ class Line(NamedTuple):
     async def say(self, data: bytes) -> None:
         """Write bytes as they are."""
         self.writer.write(data)
+        self.peer.sent_bytes += len(data)
         await self.writer.drain()
 
     async def closed_by_client(self) -> None:

@@ -125,9 +125,9 @@ _JSON = st.recursive(
 )
 
 
-@given(_JSON)
-def test_no_json_is_an_exception_and_only_a_text_is_a_status(document: object) -> None:
+@given(st.sampled_from([200, 400]), _JSON)
+def test_no_json_is_an_exception_and_only_a_text_is_a_status(status: int, document: object) -> None:
     """Known names may hold values of any type."""
-    answer = _read(400, json.dumps(document).encode())
+    answer = _read(status, json.dumps(document).encode())
     assert answer.meta_status is None or isinstance(answer.meta_status, str)
     assert isinstance(answer.message, str)
