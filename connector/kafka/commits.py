@@ -52,12 +52,22 @@ class Commits:
         self,
         send: Callable[[list[KafkaTopicPartition]], None],
         metadata: Callable[[TopicPartition, int], str | None],
+        committed: Callable[[TopicPartition, int], None],
     ) -> None:
-        """Take how to send, and what says a partition's metadata, or ``None`` if that assignment is over."""
+        """Take how to send, and what says a partition's metadata, or ``None`` if that assignment is over.
+
+        ``committed`` is told what the group has taken.
+        """
         self._send = send
         self._metadata = metadata
+        self._committed = committed
         self._waiting: deque[CommitRequest] = deque()
         self._sent: _Sent | None = None
+
+    @property
+    def is_out(self) -> bool:
+        """Whether an answer is being waited for."""
+        return self._sent is not None
 
     def ask(self, request: CommitRequest) -> None:
         """Send the request, behind those before it."""
@@ -70,7 +80,10 @@ class Commits:
             return
         request, offsets, failed = self._sent
         self._sent = None
-        request.answer(result_of(offsets, error, partitions, failed))
+        result = result_of(offsets, error, partitions, failed)
+        for topic_partition, offset in result.committed.items():
+            self._committed(topic_partition, offset)
+        request.answer(result)
         self._send_next()
 
     def end(self, reason: str) -> None:

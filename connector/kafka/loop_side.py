@@ -66,6 +66,10 @@ class LoopSide:
         """Tell the engine how far its partitions have been read."""
         self.call(lambda: self._intake.advance(positions))
 
+    def commit_soon(self) -> None:
+        """Ask the engine for a commit."""
+        self.call(self._intake.commit_soon)
+
     def drain(self, partitions: Sequence[TopicPartition]) -> Future[dict[TopicPartition, int]]:
         """Begin to drain partitions; the answer says what to commit."""
         answer: Future[dict[TopicPartition, int]] = Future()

@@ -24,11 +24,12 @@ from connector.kafka.failures import kafka_error
 from connector.kafka.starts import Start, resolve_starts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from connector.kafka.loop_side import LoopSide
     from connector.kafka.options import SourceOptions
+    from connector.kafka.window import Window
 
 T = TypeVar("T")
 
@@ -43,7 +44,6 @@ class Owned:
     epoch: int
     start: Start
     is_settled: bool
-    is_paused_by_engine: bool = False
     is_paused: bool = False
     told_position: int = -1
 
@@ -64,14 +64,21 @@ class Host(Protocol):
 class Membership:
     """What we own of the group's partitions."""
 
-    def __init__(self, consumer: Consumer, options: SourceOptions, loop_side: LoopSide, host: Host) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        options: SourceOptions,
+        loop_side: LoopSide,
+        window: Window,
+        host: Host,
+    ) -> None:
         """Begin with nothing; :meth:`join` subscribes."""
         self._consumer = consumer
         self._options = options
         self._loop_side = loop_side
+        self._window = window
         self._host = host
         self._epoch = 0
-        self._is_reading = True
         self._is_leaving = False
         self.owned: dict[tuple[str, int], Owned] = {}
         self.has_begun = False
@@ -102,16 +109,8 @@ class Membership:
 
     # What is read, and how far.
 
-    def pause(self, partitions: Iterable[TopicPartition], *, is_paused: bool) -> None:
-        """Note what the engine wants of these; those that are not owned are ignored."""
-        for each in partitions:
-            owned = self.owned.get(each)
-            if owned is not None:
-                owned.is_paused_by_engine = is_paused
-
-    def apply_pauses(self, *, is_reading: bool) -> None:
-        """Pause and resume what has to be; everything rests while nothing is to be read."""
-        self._is_reading = is_reading
+    def apply_pauses(self) -> None:
+        """Pause and resume what has to be, as the window says."""
         changed = [owned for owned in self.owned.values() if self._must_rest(owned) is not owned.is_paused]
         for owned in changed:
             owned.is_paused = not owned.is_paused
@@ -120,10 +119,15 @@ class Membership:
         if to_resume := [_element(owned) for owned in changed if not owned.is_paused]:
             self._consumer.resume(to_resume)
 
-    def new_positions(self) -> dict[TopicPartition, int]:
+    @property
+    def rests(self) -> bool:
+        """Whether there are partitions, and all of them are paused."""
+        return bool(self.owned) and all(owned.is_paused for owned in self.owned.values())
+
+    def new_positions(self, without: Container[TopicPartition]) -> dict[TopicPartition, int]:
         """Return where reading has got since it was last asked: past markers and aborted records, too."""
         positions = {}
-        asked = [_element(owned) for owned in self.owned.values()]
+        asked = [_element(owned) for owned in self.owned.values() if owned.topic_partition not in without]
         for each in self._consumer.position(asked) if asked else ():
             owned = self.owned[each.topic, each.partition]
             if each.offset >= 0 and each.offset > owned.told_position:
@@ -140,7 +144,7 @@ class Membership:
         return CommitRequest(offsets, lambda result: self._settle(unsettled, result), lambda: True)
 
     def _must_rest(self, owned: Owned) -> bool:
-        return not self._is_reading or owned.is_paused_by_engine or not owned.is_settled
+        return self._window.is_paused(owned.topic_partition) or not owned.is_settled
 
     def _settle(self, partitions: Iterable[Owned], result: CommitResult) -> None:
         for owned in partitions:
@@ -167,9 +171,10 @@ class Membership:
         self._epoch += 1
         for each, start in starts.items():
             self.owned[each] = Owned(each, self._epoch, start, is_settled=not start.is_new or each in settled)
+            self._window.open(each)
         # The client remembers a pause from an earlier assignment.
         self._consumer.resume([KafkaTopicPartition(*each) for each in starts])
-        self.apply_pauses(is_reading=self._is_reading)
+        self.apply_pauses()
         self._loop_side.assign({each: start.offset for each, start in starts.items()}, self._epoch)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[KafkaTopicPartition]) -> None:
@@ -202,6 +207,8 @@ class Membership:
 
     def _fence(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
         owned = [each for each in partitions if self.owned.pop(each, None) is not None]
+        for each in owned:
+            self._window.close(each)
         if owned:
             self._host.wait(self._loop_side.fence(owned, lost=lost), _MARGIN_SECONDS)
 

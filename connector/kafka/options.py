@@ -36,7 +36,8 @@ class SourceOptions:
     """Where the records come from, and as which group.
 
     ``start`` counts for a group that has never committed. ``drain_seconds`` is the engine's drain budget: a revoke
-    waits for it and a little longer. Under the ``consumer`` protocol the broker owns the session timeout.
+    waits for it and a little longer. ``max_uncommitted_records`` and ``_bytes`` bound what is in memory, and what a
+    crash has read again. Under the ``consumer`` protocol the broker owns the session timeout.
     """
 
     connection: KafkaConnection
@@ -50,6 +51,8 @@ class SourceOptions:
     metadata_refresh_interval_ms: int = 10_000
     drain_seconds: float = 30.0
     commit_timeout_seconds: float = 10.0
+    max_uncommitted_records: int = 1000
+    max_uncommitted_bytes: int = 64 * 1024 * 1024
     max_batch_records: int = 500
 
     def config(self) -> dict[str, str | bool | int]:

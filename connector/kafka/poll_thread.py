@@ -3,7 +3,10 @@
 
 Owns every call into the client: polling, commits, and through :mod:`connector.kafka.membership` the rebalance
 callbacks, which the client makes on the thread that polls. Nobody else touches the consumer; the loop's side sends
-commands through a queue. Never delivers more than was granted.
+commands through a queue. Never delivers more than the window allows.
+
+A full window is the usual state under load, and the answer that opens it comes by polling, which may hand out a
+record as well. Such records are held back here; pausing instead would throw away what was fetched ahead.
 """
 
 from __future__ import annotations
@@ -18,15 +21,14 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 from connector.engine.ports import RawRecord
 from connector.kafka import codes
 from connector.kafka.commits import CommitRequest, Commits
-from connector.kafka.credit import STARVED_AFTER_SECONDS, Credit, Flow
 from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, kafka_error
-from connector.kafka.membership import Membership
+from connector.kafka.membership import Membership, Owned
+from connector.kafka.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from connector.engine.ports import TopicPartition
     from connector.kafka.loop_side import LoopSide
     from connector.kafka.options import SourceOptions
 
@@ -35,6 +37,9 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.02
 _HEARTBEAT_SECONDS = 0.1
 _CHORES_EVERY_SECONDS = 1.0
+_ANSWER_SECONDS = 0.002
+_FIRST_NUDGE_SECONDS = 0.02
+_LAST_NUDGE_SECONDS = 1.0
 _CLUSTER = Place()
 
 
@@ -47,11 +52,14 @@ class PollThread:
         self._loop_side = loop_side
         self._fail = fail
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._credit = Credit(time.monotonic())
+        self._held: list[tuple[Owned, Message]] = []
+        self._nudge_at = 0.0
+        self._nudge_seconds = _FIRST_NUDGE_SECONDS
         self._complaints = Complaints("kafka")
         self._stop_at: float | None = None
         self._chores_at = 0.0
         self.last_poll_at = time.monotonic()
+        self.window = Window(options.max_uncommitted_records, options.max_uncommitted_bytes)
 
     def submit(self, command: Callable[[], None]) -> None:
         """Have a command run on the thread, soon; from any thread."""
@@ -62,10 +70,11 @@ class PollThread:
         try:
             config: dict[str, object] = dict(self._options.config())
             self._consumer = Consumer({**config, "on_commit": self._on_commit, "error_cb": self.on_error})
-            self._membership = Membership(self._consumer, self._options, self._loop_side, self)
+            self._membership = Membership(self._consumer, self._options, self._loop_side, self.window, self)
             self._commits = Commits(
                 lambda elements: self._consumer.commit(offsets=elements, asynchronous=True),
                 self._membership.metadata,
+                self.window.commit,
             )
             self._stay_a_member()
         except KafkaException as exception:
@@ -89,17 +98,9 @@ class PollThread:
 
     # Commands: run on this thread, asked for by the loop's side.
 
-    def grant(self, records: int) -> None:
-        """Let more records be delivered."""
-        self._credit.grant(records, time.monotonic())
-
     def commit(self, request: CommitRequest) -> None:
         """Commit, and answer when the group has."""
         self._commits.ask(request)
-
-    def pause(self, partitions: Iterable[TopicPartition], *, is_paused: bool) -> None:
-        """Pause or resume what of these is owned."""
-        self._membership.pause(partitions, is_paused=is_paused)
 
     def stop(self, at: float) -> None:
         """Give everything back and end; be done by then (monotonic)."""
@@ -111,20 +112,69 @@ class PollThread:
         now = self.last_poll_at = time.monotonic()
         while not self._commands.empty():
             self._commands.get_nowait()()
-        flow = self._credit.flow(now)
-        if flow is Flow.WAITING:
-            self._serve(STARVED_AFTER_SECONDS / 2)
-            return
-        self._membership.apply_pauses(is_reading=flow is Flow.READING)
-        message = self._consumer.poll(_POLL_SECONDS)
-        if message is not None:
-            limit = min(self._credit.left, self._options.max_batch_records) - 1
-            self._take([message, *(self._consumer.consume(limit, 0) if limit > 0 else ())])
+        room = self.window.room(now)
+        self._membership.apply_pauses()
+        if room > 0:
+            self._nudge_at, self._nudge_seconds = now, _FIRST_NUDGE_SECONDS
+            self._read(min(room, self._options.max_batch_records))
+        else:
+            self._wait_for_room(now)
         if now >= self._chores_at:
             self._chores_at = now + _CHORES_EVERY_SECONDS
             self._do_chores()
 
-    def _take(self, messages: Sequence[Message]) -> None:
+    def _read(self, room: int) -> None:
+        """Deliver up to so many records: first those held back, then what the client has."""
+        batch = self._take_held(room)
+        if not batch:
+            message = self._consumer.poll(_POLL_SECONDS)
+            if message is None:
+                return
+            first = self._records([message])
+            rest = self._consumer.consume(room - 1, 0) if room > 1 else []
+            # The partition of the first may have been taken away, and even given back, in the second call.
+            batch = [*self._still_owned(first), *self._records(rest)]
+        if batch:
+            for owned, message in batch:
+                self.window.deliver(owned.topic_partition, message.offset() or 0, _size(message))
+            self._loop_side.deliver([_raw_record(owned, message) for owned, message in batch])
+
+    def _wait_for_room(self, now: float) -> None:
+        """Ask for a commit, and be there when it is answered."""
+        if now >= self._nudge_at:
+            self._nudge_at = now + self._nudge_seconds
+            self._nudge_seconds = min(self._nudge_seconds * 2, _LAST_NUDGE_SECONDS)
+            self._loop_side.commit_soon()
+        if self._membership.rests:
+            self._hold(self._consumer.poll(_POLL_SECONDS))
+        elif self._commits.is_out:
+            self._serve(_ANSWER_SECONDS)
+            self._hold(self._consumer.poll(0))
+        else:
+            self._serve(_POLL_SECONDS)
+
+    def _hold(self, message: Message | None) -> None:
+        if message is not None:
+            self._held += self._records([message])
+
+    def _take_held(self, room: int) -> list[tuple[Owned, Message]]:
+        """Return what may go now of what was held back; what is not ours any more is forgotten."""
+        if not self._held:
+            return []
+        taken: list[tuple[Owned, Message]] = []
+        kept: list[tuple[Owned, Message]] = []
+        for owned, message in self._still_owned(self._held):
+            may_go = len(taken) < room and not self.window.is_paused(owned.topic_partition)
+            (taken if may_go else kept).append((owned, message))
+        self._held = kept
+        return taken
+
+    def _still_owned(self, records: Sequence[tuple[Owned, Message]]) -> list[tuple[Owned, Message]]:
+        owned_partitions = self._membership.owned
+        return [each for each in records if owned_partitions.get(each[0].topic_partition) is each[0]]
+
+    def _records(self, messages: Sequence[Message]) -> list[tuple[Owned, Message]]:
+        """Return the records of partitions that are ours; errors are seen to."""
         records = []
         owned_partitions = self._membership.owned
         for message in messages:
@@ -134,22 +184,11 @@ class PollThread:
                 continue
             owned = owned_partitions.get((message.topic(), message.partition()))  # type: ignore[arg-type]  # a record has both
             if owned is not None:
-                records.append(
-                    RawRecord(
-                        owned.topic_partition,
-                        message.offset(),  # type: ignore[arg-type]  # a record has one
-                        message.key(),
-                        message.value(),
-                        message.headers() or (),  # type: ignore[arg-type]  # a consumer gives a list of pairs
-                        message.timestamp()[1],
-                    ),
-                )
-        if records:
-            self._credit.spend(len(records), time.monotonic())
-            self._loop_side.deliver(records)
+                records.append((owned, message))
+        return records
 
     def _do_chores(self) -> None:
-        positions = self._membership.new_positions()
+        positions = self._membership.new_positions({owned.topic_partition for owned, _ in self._held})
         if positions:
             self._loop_side.advance(positions)
         request = self._membership.unsettled_starts()
@@ -201,6 +240,21 @@ class PollThread:
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaTopicPartition]) -> None:
         self._commits.answered(error, partitions)
+
+
+def _size(message: Message) -> int:
+    return len(message) + len(message.key() or b"")
+
+
+def _raw_record(owned: Owned, message: Message) -> RawRecord:
+    return RawRecord(
+        owned.topic_partition,
+        message.offset(),  # type: ignore[arg-type]  # a record has one
+        message.key(),
+        message.value(),
+        message.headers() or (),  # type: ignore[arg-type]  # a consumer gives a list of pairs
+        message.timestamp()[1],
+    )
 
 
 def _nothing() -> None:

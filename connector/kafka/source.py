@@ -19,7 +19,7 @@ from connector.kafka.loop_side import LoopSide
 from connector.kafka.poll_thread import PollThread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from connector.engine.ports import Intake, Observer, TopicPartition
     from connector.kafka.failures import KafkaFailure
@@ -35,7 +35,7 @@ class KafkaSource:
         self._observer = observer
 
     def start(self, intake: Intake, loop: asyncio.AbstractEventLoop) -> None:
-        """Join the group and begin to deliver to the engine, as far as it grants."""
+        """Join the group and begin to deliver to the engine, as far as the window allows."""
         self._loop = loop
         self._failure: asyncio.Future[KafkaFailure] = loop.create_future()
         self._finished = asyncio.Event()
@@ -77,6 +77,16 @@ class KafkaSource:
         return self._poll_thread.last_poll_at
 
     @property
+    def uncommitted_records(self) -> int:
+        """Records that are delivered and not committed."""
+        return self._poll_thread.window.records
+
+    @property
+    def uncommitted_bytes(self) -> int:
+        """Bytes of the records that are delivered and not committed."""
+        return self._poll_thread.window.bytes
+
+    @property
     def is_alive(self) -> bool:
         """Whether the poll thread runs."""
         return self._thread.is_alive()
@@ -90,18 +100,6 @@ class KafkaSource:
         not_owned = {each: NOT_OWNED for each in offsets if each not in epochs}
         result = await self._ask(asked) if asked else CommitResult({}, {})
         return CommitResult(result.committed, {**result.failed, **not_owned})
-
-    def grant(self, records: int) -> None:
-        """Let this many more records be delivered."""
-        self._poll_thread.submit(lambda: self._poll_thread.grant(records))
-
-    def pause(self, partitions: Sequence[TopicPartition]) -> None:
-        """Deliver nothing more of these; what was handed over before this is served may still come."""
-        self._poll_thread.submit(lambda: self._poll_thread.pause(partitions, is_paused=True))
-
-    def resume(self, partitions: Sequence[TopicPartition]) -> None:
-        """Undo :meth:`pause`."""
-        self._poll_thread.submit(lambda: self._poll_thread.pause(partitions, is_paused=False))
 
     async def _ask(self, asked: Mapping[TopicPartition, Asked]) -> CommitResult:
         if self._finished.is_set():

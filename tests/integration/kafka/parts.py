@@ -105,12 +105,10 @@ class Member:
 
 
 @asynccontextmanager
-async def member(options: SourceOptions, *, granted: int = 1000) -> AsyncIterator[Member]:
+async def member(options: SourceOptions) -> AsyncIterator[Member]:
     """Run a member of the group; at exit it is stopped."""
     running = Member(options)
     running.source.start(running.intake, asyncio.get_running_loop())
-    if granted:
-        running.source.grant(granted)
     try:
         yield running
     finally:
@@ -176,12 +174,10 @@ def set_committed(
     broker: Broker,
     group: str,
     offsets: Mapping[TopicPartition, int],
-    metadata: str | None = None,
+    metadata: str = "",
 ) -> None:
     """Set a group's offsets as an operator's tool does, which knows no metadata; the group must be empty."""
-    elements = [KafkaTopicPartition(*each, offset) for each, offset in offsets.items()]
-    for element in elements:
-        element.metadata = metadata
+    elements = [KafkaTopicPartition(*each, offset, metadata) for each, offset in offsets.items()]
     request = [ConsumerGroupTopicPartitions(group, elements)]
     admin = broker.admin()  # kept: its answers end with it
     admin.alter_consumer_group_offsets(request)[group].result(_REQUEST_SECONDS)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import statistics
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import Producer
 
 from connector.engine.ports import TopicPartition
 from tests.integration.kafka.parts import member, options, produce, produce_aborted, topic_of
@@ -27,53 +29,78 @@ def _has_polled_since(one: Member, moment: float) -> bool:
     return one.source.last_poll_at > moment
 
 
-async def test_no_more_is_delivered_than_was_granted(kafka: Broker) -> None:
-    """Whatever the grants are and however long they keep one waiting: all records come, in order, once [41, 51]."""
-    topic = topic_of(kafka, 2)
-    produce(kafka, topic, 3000, partition=0)
-    produce(kafka, topic, 3000, partition=1)
-    granted = 0
-    async with member(options(kafka, topic), granted=0) as one:
-        for grant in (1, 700, 3, 1300, 40, 996):
-            granted += grant
-            one.source.grant(grant)
-            await eventually(partial(_has, one, granted))
-            # Long enough for the source to have paused, so that both ways of waiting are taken.
-            await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 0.3))
-            assert len(one.intake.records) == granted
-        one.source.grant(10_000)
-        await eventually(lambda: len(one.intake.records) == 6000)
-        assert one.intake.offsets(TopicPartition(topic, 0)) == list(range(3000))
-        assert one.intake.offsets(TopicPartition(topic, 1)) == list(range(3000))
+def _has_more(one: Member, where: TopicPartition, than: int) -> bool:
+    return len(one.intake.offsets(where)) > than
 
 
-async def test_a_little_credit_is_used_although_the_rest_is_stuck(kafka: Broker) -> None:
-    """Records that stay uncommitted must not keep what is left of the grant from others [5, 20]."""
+async def test_no_more_is_delivered_than_the_window_holds(kafka: Broker) -> None:
+    """However long commits keep the source waiting: all records come, in order, once, and it asks for them [41, 51]."""
     topic = topic_of(kafka)
+    first = TopicPartition(topic, 0)
+    produce(kafka, topic, 3000)
+    async with member(options(kafka, topic, max_uncommitted_records=100)) as one:
+        done = 0
+        while done < 3000:
+            await eventually(partial(_has, one, min(3000, done + 100)))
+            if done % 1000 == 0:  # Long enough for a pause, so that both ways of waiting are taken.
+                await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 0.3))
+            assert len(one.intake.records) == done + 100
+            assert one.source.uncommitted_records == 100
+            assert ("commit_soon", None) in one.intake.calls
+            one.intake.calls.clear()
+            done += 100
+            assert (await one.source.commit({first: done})).committed
+        assert one.intake.offsets(first) == list(range(3000))
+
+
+async def test_a_commit_s_answer_comes_at_once_although_the_window_is_full(kafka: Broker) -> None:
+    """Under load the window is full most of the time; an answer that needed a pause would cost a tenth of a second."""
+    topic = topic_of(kafka)
+    first = TopicPartition(topic, 0)
     produce(kafka, topic, 2000)
-    async with member(options(kafka, topic), granted=1000) as one:
-        await eventually(lambda: len(one.intake.records) == 1000)
-        await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 0.3))
-        one.source.grant(10)
-        await eventually(lambda: len(one.intake.records) == 1010)
+    seconds = []
+    async with member(options(kafka, topic, max_uncommitted_records=100)) as one:
+        for done in range(100, 2000, 100):
+            await eventually(partial(_has, one, done), interval_seconds=0.001)
+            began = time.monotonic()
+            assert (await one.source.commit({first: done})).committed
+            seconds.append(time.monotonic() - began)
+    assert statistics.median(seconds) < 0.05
 
 
-async def test_a_paused_partition_rests_while_the_others_flow(kafka: Broker) -> None:
-    """And goes on with its next record when it is resumed [20, 51]."""
+async def test_a_pinned_partition_rests_while_the_others_flow(kafka: Broker) -> None:
+    """Records that do not get done stop their own partition and nobody else's [5, 20, 40]."""
     topic = topic_of(kafka, 2)
-    rests, flows = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    produce(kafka, topic, 10, partition=0)
-    async with member(options(kafka, topic)) as one:
-        await eventually(lambda: len(one.intake.offsets(rests)) == 10)
-        one.source.pause([rests, TopicPartition(topic, 9)])
-        await eventually(partial(_has_polled_since, one, one.source.last_poll_at))
-        produce(kafka, topic, 10, partition=0, first=10)
-        produce(kafka, topic, 10, partition=1)
-        await eventually(lambda: len(one.intake.offsets(flows)) == 10)
-        assert len(one.intake.offsets(rests)) == 10
-        one.source.resume([rests])
-        await eventually(lambda: len(one.intake.offsets(rests)) == 20)
-        assert one.intake.offsets(rests) == list(range(20))
+    pinned, flows = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    produce(kafka, topic, 1000, partition=0)
+    async with member(options(kafka, topic, max_uncommitted_records=100)) as one:
+        await eventually(lambda: len(one.intake.offsets(pinned)) == 50)
+        produce(kafka, topic, 1000, partition=1)
+        while len(one.intake.offsets(flows)) < 1000:
+            before = len(one.intake.offsets(flows))
+            await one.source.commit({flows: before})
+            await eventually(partial(_has_more, one, flows, before))
+        assert len(one.intake.offsets(pinned)) == 50
+        await one.source.commit({flows: 1000, pinned: 50})
+        await eventually(lambda: len(one.intake.offsets(pinned)) == 100)
+        assert one.intake.offsets(pinned) == list(range(100))
+        assert one.intake.offsets(flows) == list(range(1000))
+
+
+async def test_the_window_is_bounded_by_bytes_too(kafka: Broker) -> None:
+    """A record that is larger than the bound comes alone [42]."""
+    topic = topic_of(kafka)
+    first = TopicPartition(topic, 0)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for size in (10, 20_000, 10):
+        producer.produce(topic, b"x" * size)
+    assert producer.flush(15) == 0
+    async with member(options(kafka, topic, max_uncommitted_bytes=5000, max_batch_records=1)) as one:
+        await eventually(partial(_has, one, 2))
+        await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 0.3))
+        assert len(one.intake.records) == 2
+        await one.source.commit({first: 2})
+        await eventually(partial(_has, one, 3))
 
 
 @pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
@@ -100,12 +127,14 @@ async def test_a_position_never_passes_records_that_were_not_handed_over(kafka: 
     """A position told too early would let the group be moved past records that nobody has seen."""
     topic = topic_of(kafka)
     first = TopicPartition(topic, 0)
-    produce(kafka, topic, 5000)
-    async with member(options(kafka, topic), granted=0) as one:
-        for _ in range(10):
-            one.source.grant(500)
-            await asyncio.sleep(0)
-        await eventually(lambda: one.intake.positions.get(first) == 5000)
+    produce(kafka, topic, 3000)
+    async with member(options(kafka, topic, max_uncommitted_records=100)) as one:
+        for done in range(100, 3000, 100):
+            await eventually(partial(_has, one, done))
+            if done % 500 == 0:  # Long enough for a position to be told.
+                await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 1.1))
+            await one.source.commit({first: done})
+        await eventually(lambda: one.intake.positions.get(first) == 3000)
     delivered = 0
     for name, argument in one.intake.calls:
         if name == "deliver":
@@ -132,7 +161,7 @@ async def test_gaps_of_compaction_are_normal(kafka: Broker) -> None:
 
     async def offsets_once_compacted() -> list[int]:
         produce(kafka, topic, 1, first=1000)  # rolls the segment, so that it can be compacted
-        async with member(options(kafka, topic, group_id=unique_topic("look")), granted=10_000) as one:
+        async with member(options(kafka, topic, group_id=unique_topic("look"))) as one:
             await eventually(lambda: one.intake.positions)
             offsets = one.intake.offsets(first)
             assert one.intake.positions[first] > offsets[-1]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,13 @@ from tests.integration.kafka.parts import committed, member, options, produce, t
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
+    from tests.integration.kafka.parts import Member
     from tests.support.kafka_broker import Broker
+
+
+def _has_polled_since(one: Member, moment: float) -> bool:
+    return one.source.last_poll_at > moment
+
 
 BOTH_PROTOCOLS = pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
 
@@ -94,12 +101,13 @@ async def test_what_comes_back_is_a_new_assignment_from_the_committed_offset(
     both = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
     for partition in range(2):
         produce(kafka, topic, 10, partition=partition)
-    settings = options(kafka, topic, group_protocol=group_protocol)
+    settings = options(kafka, topic, group_protocol=group_protocol, max_uncommitted_records=20)
     async with member(settings) as one:
         await eventually(lambda: len(one.intake.records) == 20)
         one.intake.to_commit = dict.fromkeys(both, 4)
-        one.source.pause(both)
-        async with member(settings, granted=0) as two:
+        await eventually(lambda: ("commit_soon", None) in one.intake.calls)
+        await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 0.3))
+        async with member(settings) as two:
             await eventually(lambda: two.intake.starts, 30)
             (moved,) = two.intake.starts
         await eventually(lambda: one.intake.offsets(moved)[10:] == list(range(4, 10)), 30)

@@ -35,7 +35,7 @@ async def test_a_new_group_s_start_is_committed_before_anything_is_delivered(
     """The resolved start is durable at once, with the partition count at the group's birth [4, 37]."""
     topic = topic_of(kafka, 2)
     produce(kafka, topic, 5)
-    async with member(options(kafka, topic, start="latest", group_protocol=group_protocol), granted=0) as one:
+    async with member(options(kafka, topic, start="latest", group_protocol=group_protocol)) as one:
         await eventually(lambda: len(one.intake.starts) == 2)
         assert one.intake.starts == {TopicPartition(topic, 0): 5, TopicPartition(topic, 1): 0}
         held = committed(kafka, f"group-{topic}")
