@@ -14,8 +14,10 @@ from tests.support.polling import wait_until
 from tests.support.processes import World, now_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector.demo.parts import Connector
-    from tests.support.generator import Plan
+    from tests.support.generator import Produced
     from tests.support.kafka_broker import Broker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -42,28 +44,34 @@ def _kill_in_full_flight(world: World, connector: Connector, acknowledged: int, 
     def is_time() -> bool:
         requests = world.sandbox.control.stats()["requests"]
         done = sum(requests["by_status"].get(status, 0) for status in ("200", "404", "409"))
-        uncommitted = done - sum(world.offsets.committed().values())
-        return bool(requests["open"] >= margin * open_calls and uncommitted >= margin * acknowledged)
+        committed = sum(world.offsets.committed().values())
+        return bool(requests["open"] >= margin * open_calls and done - committed >= margin * acknowledged <= committed)
 
-    wait_until(is_time, 30, awaiting="enough open calls and acknowledged but uncommitted records")
+    wait_until(is_time, 30, awaiting="enough commits, open calls, and acknowledged but uncommitted records")
+    began_ms = now_ms()
     connector.child.kill()
-    at_ms = now_ms()
-    return Disturbance(at_ms, at_ms, world.offsets.committed(), MAX_UNCOMMITTED)
+    return Disturbance(began_ms, now_ms(), world.offsets.committed(), MAX_UNCOMMITTED)
 
 
-def _let_one_join_and_leave(world: World, plan: Plan, first: int, staying: Connector) -> Disturbance:
-    """Let a member join and leave while records keep coming, from the one with number ``first`` on."""
-    half = (len(plan.records) - first) // 2
+def _let_one_join(world: World, records: Sequence[Produced], staying: Connector) -> tuple[Connector, Disturbance]:
+    """Let a member join one that is at work, while records keep coming."""
+    world.wait_for_commits(100, staying)
     committed, began_ms = world.offsets.committed(), now_ms()
     joining = world.connector(MANY_AT_ONCE, is_ready=False)
-    world.produce_at_pace(plan.records[first : first + half], 200, staying, joining)
+    world.produce_at_pace(records, 200, staying, joining)
     wait_until(lambda: world.members_with_partitions() == 2, 30, awaiting="both members to own partitions")
-    world.produce(plan.records[first + half : -100])
-    joining.child.terminate()
-    assert joining.child.wait(20) == 0, joining.child.read_log()
+    return joining, Disturbance(began_ms, now_ms(), committed, MAX_UNCOMMITTED)
+
+
+def _let_it_leave(world: World, records: Sequence[Produced], leaving: Connector) -> Disturbance:
+    """Let a member leave while both are at work."""
+    world.produce(records)
+    world.wait_for_commits(100, leaving)
+    committed, began_ms = world.offsets.committed(), now_ms()
+    leaving.child.terminate()
+    assert leaving.child.wait(20) == 0, leaving.child.read_log()
     wait_until(lambda: world.members_with_partitions() == 1, 30, awaiting="one member to own all partitions")
-    world.produce(plan.records[-100:])
-    return Disturbance(began_ms, now_ms(), committed, 2 * MAX_UNCOMMITTED)
+    return Disturbance(began_ms, now_ms(), committed, MAX_UNCOMMITTED)
 
 
 def test_no_order_is_lost_or_crossed_by_faults_a_kill_and_a_rebalance(kafka: Broker, tmp_path: Path) -> None:
@@ -75,11 +83,13 @@ def test_no_order_is_lost_or_crossed_by_faults_a_kill_and_a_rebalance(kafka: Bro
         killed = world.connector(MANY_AT_ONCE)
         kill = _kill_in_full_flight(world, killed, acknowledged=100, open_calls=50)
         staying = world.connector(MANY_AT_ONCE)
-        rebalance = _let_one_join_and_leave(world, plan, 1_500, staying)
+        joining, join = _let_one_join(world, plan.records[1_500:2_400], staying)
+        leave = _let_it_leave(world, plan.records[2_400:-100], joining)
+        world.produce(plan.records[-100:])
         world.wait_until_at_rest(40, staying)
         staying.child.terminate()
         assert staying.child.wait(20) == 0, staying.child.read_log()
-        case = Case(plan, world.evidence((kill, rebalance)))
+        case = Case(plan, world.evidence((kill, join, leave)))
 
     assert case.open_calls(kill.from_ms) >= 50
     assert case.acknowledged_but_uncommitted(kill.from_ms, kill.committed) >= 100
@@ -98,9 +108,10 @@ def test_the_judge_notices_a_connector_that_commits_what_it_has_only_read(kafka:
         world.produce(plan.sessions, world.sessions)
         world.produce(plan.records)
         killed = world.connector(MANY_AT_ONCE, program=(COMMIT_AT_POLL,))
-        wait_until(lambda: sum(world.offsets.committed().values()) > 100, 30, awaiting="a commit")
+        world.wait_for_commits(100, killed)
+        began_ms = now_ms()
         killed.child.kill()
-        kill = Disturbance(now_ms(), now_ms(), world.offsets.committed(), MAX_UNCOMMITTED)
+        kill = Disturbance(began_ms, now_ms(), world.offsets.committed(), MAX_UNCOMMITTED)
         heir = world.connector(MANY_AT_ONCE)
         world.wait_until_at_rest(40, heir)
         case = Case(plan, world.evidence((kill,)))

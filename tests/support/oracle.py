@@ -5,7 +5,8 @@ Owns what counts as right, in five rules, and imports nothing of the connector:
 
 1. Every order is at the sandbox as the plan expects it, and no other is.
 2. The calls of an order never overlap and follow its events: an event is told until it is acknowledged, and never
-   again after that, unless a disturbance (a kill, a rebalance) took the partition back to its committed offset.
+   again after that, unless a disturbance (a kill, a join, a leave) took the partition back to its committed offset,
+   which each may do once.
 3. At rest every event was acknowledged, and all that was repeated fits into what was uncommitted.
 4. The dead letters are the expected ones; after a disturbance one may be there twice.
 5. At rest the committed offsets are the ends.
@@ -67,6 +68,14 @@ class _Event(NamedTuple):
     call: str
     partition: int
     offset: int
+
+
+class _State(NamedTuple):
+    """The event that was told last, whether that was acknowledged, and the disturbances that were used up."""
+
+    last: int
+    is_acknowledged: bool
+    excused: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -143,33 +152,34 @@ class Case:
                 yield f"order {order_id}: {problem}; events {[event.call for event in events]}, calls {told}"
 
     def _follow(self, events: Sequence[_Event], calls: Sequence[_Call]) -> str | None:
-        """Follow the calls through the events by every way that is allowed; say where none is left.
-
-        A state is the event that was told last and whether that was acknowledged.
-        """
-        states, previous = {(-1, True)}, None
+        """Follow the calls through the events by every way that is allowed; say where none is left."""
+        states, previous = {_State(last=-1, is_acknowledged=True, excused=frozenset())}, None
         for call in calls:
             if previous is not None and _overlap(previous, call):
                 return f"a call began at {call.started_ms:.0f} ms before the one before it had ended"
-            for disturbance in self._disturbances_between(previous, call):
-                states |= {
-                    (index - 1, True) for index, event in enumerate(events) if _is_read_again(event, disturbance)
-                }
-            states = {
-                (index, call.is_acknowledged)
-                for last, is_acknowledged in states
-                if (index := last + is_acknowledged) < len(events) and events[index].call == call.operation
-            }
+            for number in self._disturbances_between(previous, call):
+                states |= self._taken_back(states, events, number)
+            states = set(_told(states, events, call))
             if not states:
                 return f"a call at {call.started_ms:.0f} ms was not the turn of its event"
             previous = call
-        return None if (len(events) - 1, True) in states else "not every event was told and acknowledged"
+        is_done = any(state.last == len(events) - 1 and state.is_acknowledged for state in states)
+        return None if is_done else "not every event was told and acknowledged"
 
-    def _disturbances_between(self, previous: _Call | None, call: _Call) -> Iterator[Disturbance]:
-        for disturbance in self.evidence.disturbances:
+    def _disturbances_between(self, previous: _Call | None, call: _Call) -> Iterator[int]:
+        for number, disturbance in enumerate(self.evidence.disturbances):
             is_before = disturbance.from_ms <= call.started_ms
             if is_before and (previous is None or disturbance.until_ms >= previous.started_ms):
-                yield disturbance
+                yield number
+
+    def _taken_back(self, states: set[_State], events: Sequence[_Event], number: int) -> set[_State]:
+        """Return the states to which a disturbance may lead, once for each order."""
+        committed = self.evidence.disturbances[number].committed
+        again = [index for index, event in enumerate(events) if event.offset >= committed.get(event.partition, 0)]
+        ways = {state.excused for state in states if number not in state.excused}
+        return {
+            _State(index - 1, is_acknowledged=True, excused=excused | {number}) for excused in ways for index in again
+        }
 
     def _too_many_repeats(self) -> Iterator[str]:
         allowed = sum(disturbance.window for disturbance in self.evidence.disturbances)
@@ -224,8 +234,12 @@ def _overlap(previous: _Call, call: _Call) -> bool:
     return call.started_ms + tolerance_ms < previous.finished_ms
 
 
-def _is_read_again(event: _Event, disturbance: Disturbance) -> bool:
-    return event.offset >= disturbance.committed.get(event.partition, 0)
+def _told(states: set[_State], events: Sequence[_Event], call: _Call) -> Iterator[_State]:
+    """Return the states after a call: it told the event that was not acknowledged yet, or else the next."""
+    for state in states:
+        index = state.last + state.is_acknowledged
+        if index < len(events) and events[index].call == call.operation:
+            yield _State(index, call.is_acknowledged, state.excused)
 
 
 def _moments(fields: Mapping[str, Any]) -> dict[str, Any]:

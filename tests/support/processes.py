@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.support.oracle import Disturbance
 
 PARTITIONS = 4
+_REQUEST_SECONDS = 15.0
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     # The least that a broker takes; how long the partitions of a killed member stay orphaned.
     "kafka": {"session_timeout_ms": 6_000},
@@ -58,6 +59,7 @@ class World:
         self.dead_letters = broker.create_topic(unique_topic("dead-letters"))
         self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, PARTITIONS)
         self._stack.callback(self.offsets.close)
+        self._admin = broker.admin()
         self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 5, "log_level": 2})
         self.sandbox = start_sandbox(self._stack, folder, switches or {})
 
@@ -125,6 +127,17 @@ class World:
                 connector.child.check()
             time.sleep(0.02)
 
+    def wait_for_commits(self, records: int, *watched: Connector) -> None:
+        """Return when so many more records are committed than now, while the ``watched`` must go on."""
+        enough = sum(self.offsets.committed().values()) + records
+
+        def is_enough() -> bool:
+            for connector in watched:
+                connector.child.check()
+            return sum(self.offsets.committed().values()) >= enough
+
+        wait_until(is_enough, 40, awaiting=f"{records} more committed records")
+
     def wait_until_at_rest(self, seconds: float, *watched: Connector) -> None:
         """Return when everything is committed, while the ``watched`` must go on."""
 
@@ -141,8 +154,7 @@ class World:
 
     def members_with_partitions(self) -> int:
         """Count the group's members that own at least one partition; 0 while the group rebalances."""
-        described = self.broker.admin().describe_consumer_groups([self.group], request_timeout=10)
-        group = described[self.group].result()
+        group = self._admin.describe_consumer_groups([self.group])[self.group].result(_REQUEST_SECONDS)
         if group.state.name != "STABLE":
             return 0
         return sum(bool(member.assignment.topic_partitions) for member in group.members)
