@@ -15,6 +15,8 @@ Why the rows that could be otherwise are as they are:
   account is not set up, and every order would be refused alike. Nothing is lost while they are retried.
 - A 403 on an update or cancel is about that order: it is final at Button and cannot be changed any more.
 - A cancel finds nothing to cancel (404, 409, 410): without a memory of orders that is what its repetition looks like.
+- "There is no such thing" (404, 405, 410) without Button's envelope is a wrong address or a proxy speaking: it says
+  nothing of the order, neither that it cannot be taken nor that it is gone already.
 """
 
 from __future__ import annotations
@@ -113,8 +115,8 @@ class Halt:
 Outcome = Applied | AlreadyApplied | Retry | Ambiguous | Refused | Halt
 
 
-_Body = Literal["ok", "error", "empty", "unreadable"]
-"""What the body says: ``meta.status``, or that there is none."""
+_Body = Literal["ok", "error", "other", "empty", "unreadable"]
+"""What the body says: ``meta.status`` (``other`` is one that Button does not document), or that there is none."""
 
 
 class _Verdict(Enum):
@@ -143,8 +145,10 @@ _CANCEL = (Operation.CANCEL,)
 _CHANGE = (Operation.UPDATE, Operation.CANCEL)
 _2XX, _3XX, _4XX, _5XX = range(200, 300), range(300, 400), range(400, 500), range(500, 600)
 _ALL = frozenset(get_args(_Body))
+_NOT_BUTTON_S = ("empty", "unreadable")
 
 _CORRECT = "correct what it names and send the order again"
+_ADDRESS = "check button.base_url, and whether something between here and Button answers in its place"
 _IN_BETWEEN = "see whether something between here and Button answers in its place"
 
 # fmt: off
@@ -153,6 +157,7 @@ _ROWS = (
     _Row(_CANCEL, _2XX,            ("empty",), _Verdict.APPLIED,         "applied"),
     _Row(_ANY,    _2XX,            ("error",), _Verdict.REFUSED,         "error_in_success", _CORRECT),
     _Row(_ANY,    _2XX,            _ALL,       _Verdict.AMBIGUOUS,       "unreadable_answer", _IN_BETWEEN),
+    _Row(_ANY,    (404, 405, 410), _NOT_BUTTON_S, _Verdict.RETRY,        "not_button", _ADDRESS),
     _Row(_CREATE, (409,),          _ALL,       _Verdict.ALREADY_APPLIED, "already_exists"),
     _Row(_CANCEL, (404, 409, 410), _ALL,       _Verdict.ALREADY_APPLIED, "already_cancelled"),
     _Row(_CHANGE, (403,),          _ALL,       _Verdict.REFUSED,         "forbidden",
@@ -220,8 +225,10 @@ def _body(answer: Answer) -> _Body:
             return "ok"
         case "error":
             return "error"
-        case _:
+        case None:
             return "empty" if answer.is_empty or answer.status == HTTPStatus.NO_CONTENT else "unreadable"
+        case _:
+            return "other"
 
 
 def _message(operation: Operation, answer: Answer, row: _Row) -> str:

@@ -122,6 +122,23 @@ def test_the_same_answers_to_other_calls_are_refusals(operation: Operation, stat
 
 
 @pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("status", [404, 405, 410])
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_nothing_is_lost_by_a_wrong_address(operation: Operation, status: int, *, is_empty: bool) -> None:
+    """Without Button's envelope somebody else said that there is no such thing; the order waits for the right address."""
+    outcome = interpret(operation, Answer(status, is_empty=is_empty, message="no such page"))
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "not_button"
+    assert "button.base_url" in outcome.message
+
+
+def test_an_envelope_with_a_status_of_its_own_is_button_s_word() -> None:
+    """It is the envelope that tells Button from a proxy, whatever stands in it."""
+    assert interpret(CANCEL, Answer(404, "gone")) == AlreadyApplied("already_cancelled")
+    assert isinstance(interpret(CREATE, Answer(404, "gone")), Refused)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
 def test_a_refused_key_halts_and_blames_no_order(operation: Operation) -> None:
     """[25] [27] Nothing becomes a dead letter for the key."""
     outcome = interpret(operation, Answer(401, "error", message="Invalid api_key"))
