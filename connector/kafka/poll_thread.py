@@ -131,7 +131,9 @@ class PollThread:
             if message is None:
                 return
             first = self._records([message])
-            rest = self._consumer.consume(room - 1, 0) if room > 1 else []
+            # Partitions may have been given to us while this was waited for, and have shares of the window now.
+            left = min(room, self.window.room(time.monotonic())) - 1
+            rest = self._consumer.consume(left, 0) if left > 0 else []
             # The partition of the first may have been taken away, and even given back, in the second call.
             batch = [*self._still_owned(first), *self._records(rest)]
         if batch:
