@@ -162,6 +162,15 @@ class BadTableRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WriterSchemaUnusable:
+    """Records, or purchases, of this writer's schema become dead letters; told once for each schema."""
+
+    schema_id: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class DependencyUnavailable:
     """Something we depend on does not answer; the connector waits and carries on by itself."""
 
@@ -187,5 +196,6 @@ Observation = (
     | StaleCompletion
     | TableCaughtUp
     | BadTableRecord
+    | WriterSchemaUnusable
     | DependencyUnavailable
 )

@@ -38,4 +38,5 @@ class Instruments:
         self.table_records = metrics.gauges(table.TABLE_RECORDS)
         self.table_seconds = metrics.gauges(table.TABLE_SECONDS)
         self.bad_table_records = metrics.counters(table.BAD_TABLE_RECORDS)
+        self.writer_schemas_unusable = metrics.counters(table.WRITER_SCHEMAS_UNUSABLE)
         self.dependency_failures = metrics.counters(table.DEPENDENCY_FAILURES)

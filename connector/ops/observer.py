@@ -60,6 +60,7 @@ class OpsObserver:
             seen.StaleCompletion: self._stale_completion,
             seen.TableCaughtUp: self._table_caught_up,
             seen.BadTableRecord: self._bad_table_record,
+            seen.WriterSchemaUnusable: self._writer_schema_unusable,
             seen.DependencyUnavailable: self._dependency_unavailable,
         }
 
@@ -144,6 +145,11 @@ class OpsObserver:
         fields = _position(record.topic_partition, record.offset)
         line = "record of a table cannot be read, it is passed over"
         self._warn_now_and_then(line, record.table, table=record.table, **fields, message=record.message)
+
+    def _writer_schema_unusable(self, schema: seen.WriterSchemaUnusable) -> None:
+        self._instruments.writer_schemas_unusable[(schema.reason,)].inc()
+        fields = {"schema_id": schema.schema_id, "reason": schema.reason, "message": schema.message}
+        self._log.warning("orders of a writer's schema cannot be delivered, they become dead letters", **fields)
 
     def _dependency_unavailable(self, dependency: seen.DependencyUnavailable) -> None:
         self._instruments.dependency_failures[(dependency.name,)].inc()

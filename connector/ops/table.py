@@ -119,6 +119,11 @@ BAD_TABLE_RECORDS = Counter(
     "Records of a table's topic that could not be read.",
     ("table",),
 )
+WRITER_SCHEMAS_UNUSABLE = Counter(
+    _PREFIX + "writer_schemas_unusable",
+    "Schemas of the registry whose orders cannot be delivered, by reason.",
+    ("reason",),
+)
 DEPENDENCY_FAILURES = Counter(
     _PREFIX + "dependency_failures",
     "Times that something we depend on did not answer.",
@@ -158,6 +163,7 @@ TABLE: tuple[Metric, ...] = (
     TABLE_RECORDS,
     TABLE_SECONDS,
     BAD_TABLE_RECORDS,
+    WRITER_SCHEMAS_UNUSABLE,
     DEPENDENCY_FAILURES,
     OPS_FAULTS,
     ASSIGNED_PARTITIONS,

@@ -104,6 +104,11 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str] | None]] = [
         ("warning", "record of a table cannot be read, it is passed over"),
     ),
     (
+        seen.WriterSchemaUnusable(17, "writer_schema_lacks_fields", "schema id 17: it lacks currency_code"),
+        {'writer_schemas_unusable_total{reason="writer_schema_lacks_fields"}': 1},
+        ("warning", "orders of a writer's schema cannot be delivered, they become dead letters"),
+    ),
+    (
         seen.DependencyUnavailable("kafka", "all brokers are down"),
         {'dependency_failures_total{name="kafka"}': 1},
         ("warning", "dependency does not answer, waiting for it"),
