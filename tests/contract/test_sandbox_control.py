@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from connector.sandbox import Sandbox, SandboxOptions, SandboxThread, SwitchError, Switches
-from tests.support.polling import eventually
+from tests.support.polling import eventually, wait_until
 from tests.support.sandbox_api import KEY, Api, calling, message, order_body
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ async def test_reset_forgets_everything_but_the_switches(api: Api) -> None:
     stats = (await api.client.get("/_sandbox/stats")).json()
     assert (stats["requests"]["total"], stats["requests"]["open"], stats["orders"]["total"]) == (1, 0, 1)
     assert stats["active_switches"] == {"second_cancel": "410"}
+    assert [record.attempt for record in api.sandbox.requests] == [1]
 
 
 async def test_the_control_port_serves_no_orders(api: Api) -> None:
@@ -290,6 +291,23 @@ def test_a_sandbox_in_a_thread_serves_code_without_a_loop(button_sandbox: Sandbo
     with pytest.raises(SwitchError, match="There is no switch 'nope'"):
         button_sandbox.set(nope=1)
     assert button_sandbox.control_url.startswith("http://127.0.0.1:")
+
+
+def test_an_outage_is_played_by_a_thread_too(button_sandbox: SandboxThread) -> None:
+    """Down and up again on the same port, over and over, on the loop that threads and processes run."""
+    with httpx2.Client(base_url=button_sandbox.url, auth=(KEY, ""), verify=False) as client:
+
+        def status() -> object:
+            try:
+                return client.get("/v1/order/unknown").status_code
+            except httpx2.TransportError as error:
+                return type(error)
+
+        for _ in range(3):
+            button_sandbox.set(availability="refused")
+            wait_until(lambda: status() is httpx2.ConnectError)
+            button_sandbox.set(availability="up")
+            wait_until(lambda: status() == 404)
 
 
 def test_a_thread_whose_port_is_taken_says_so_and_ends(button_sandbox: SandboxThread) -> None:

@@ -342,13 +342,18 @@ async def _is_refusing(api: Api) -> bool:
 
 
 async def test_switching_up_and_down_ends_as_it_was_said_last(api: Api) -> None:
-    """Changes of availability that follow at once are not lost."""
-    for availability in ("refused", "up", "refused", "up", "refused"):
-        api.sandbox.set(availability=availability)
-    await eventually(lambda: _is_refusing(api))
-    for availability in ("up", "refused", "up"):
-        api.sandbox.set(availability=availability)
-    await eventually(lambda: _is_up(api))
+    """Changes of availability that follow at once, or while the last is under way, are not lost."""
+    for turns in range(5):
+        for availability in ("refused", "up", "refused"):
+            api.sandbox.set(availability=availability)
+        await eventually(lambda: _is_refusing(api))
+        api.sandbox.set(availability="up")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        api.sandbox.set(availability="refused")
+        await eventually(lambda: _is_refusing(api))
+        api.sandbox.set(availability="up")
+        await eventually(lambda: _is_up(api))
 
 
 @plays(
