@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Product(NamedTuple):
-    """One product line of a product action."""
+    """One product line of a product action.
+
+    ``price`` is of one piece; ``discount`` is on the whole line and already taken off in ``total``. ``categories``
+    begin with the most general one.
+    """
 
     sku: str | None
     name: str | None
@@ -30,6 +34,9 @@ class Product(NamedTuple):
     attributes: Mapping[str, str]
     brand: str | None = None
     variant: str | None = None
+    upc: str | None = None
+    discount: Amount | None = None
+    categories: tuple[str, ...] = ()
 
 
 class Device(NamedTuple):
@@ -59,7 +66,8 @@ class CommerceEvent(NamedTuple):
     ``action`` is mParticle's product action (``purchase``, ``refund``, ...), empty when the event has none.
     ``order_id`` is the transaction id, ``None`` when absent or blank. Amounts are in the currency's major unit, as
     mParticle sends them: ``total_amount`` includes tax and shipping. ``identities`` maps mParticle's identity type to
-    the identity. ``occurred_at_ms`` is Unix time in milliseconds.
+    the identity. Times are Unix time in milliseconds: ``occurred_at_ms`` is the event's, ``purchased_at_ms`` the
+    order's where it is another one. ``btn_ref`` is an attribution token that the producer knew.
     """
 
     action: str
@@ -83,3 +91,9 @@ class CommerceEvent(NamedTuple):
     device: Device | None = None
     consent: Consent | None = None
     affiliation: str | None = None
+    btn_ref: str | None = None
+    customer_order_id: str | None = None
+    order_channel: str | None = None
+    is_new_customer: bool | None = None
+    purchased_at_ms: int | None = None
+    finalized_at_ms: int | None = None

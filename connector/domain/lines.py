@@ -11,26 +11,32 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from connector.domain.amounts import minor_units_of, total_of
-from connector.domain.money import MAX_MINOR_UNITS, times, to_minor_units, to_whole
+from connector.domain.details import attributes_of, category_of, raw_upc_of, upc_of
+from connector.domain.money import MAX_MINOR_UNITS, minus, times, to_minor_units, to_whole
 from connector.domain.orders import LineItem, Reject
+from connector.domain.policy import InvalidUpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from connector.domain.events import Product
-    from connector.domain.money import Currency
+    from connector.domain.events import CommerceEvent, Product
+    from connector.domain.money import Amount, Currency
+    from connector.domain.policy import Policy
 
 _MAX_SKU_CHARACTERS = 255
 _MAX_SHOWN_CHARACTERS = 60
 
 
-def lines_from(products: Sequence[Product], currency: Currency) -> tuple[LineItem, ...] | Reject:
+def lines_from(event: CommerceEvent, currency: Currency, policy: Policy) -> tuple[LineItem, ...] | Reject:
     """Return one line for each product, or the reject of the first that cannot be told."""
+    products, order_coupon = event.products, event.coupon_code
     lines = []
     for index, identifier in enumerate(identifiers_of(products)):
-        line = _line(index, products[index], identifier, currency)
+        line = _line(index, products[index], identifier, currency, order_coupon)
         if isinstance(line, Reject):
             return line
+        if policy.invalid_upc is InvalidUpc.REJECT and line.upc is None and raw_upc_of(products[index]):
+            return _invalid_upc(index, products[index])
         lines.append(line)
     return tuple(lines)
 
@@ -58,7 +64,13 @@ def _told_apart(wanted: list[str]) -> list[str]:
     return identifiers
 
 
-def _line(index: int, product: Product, identifier: str, currency: Currency) -> LineItem | Reject:
+def _line(
+    index: int,
+    product: Product,
+    identifier: str,
+    currency: Currency,
+    order_coupon: str | None,
+) -> LineItem | Reject:
     sku = product.sku or None
     if sku is not None and len(sku) > _MAX_SKU_CHARACTERS:
         return Reject(
@@ -72,11 +84,25 @@ def _line(index: int, product: Product, identifier: str, currency: Currency) -> 
     total = _total(index, product, quantity, currency)
     if isinstance(total, Reject):
         return total
-    return LineItem(identifier, total, quantity, sku, product.name or None, _category(product))
+    return LineItem(
+        identifier,
+        total,
+        quantity,
+        sku,
+        product.name or None,
+        category_of(product),
+        attributes_of(product, order_coupon),
+        upc_of(product),
+    )
 
 
-def _category(product: Product) -> tuple[str, ...]:
-    return (product.category,) if product.category else ()
+def _invalid_upc(index: int, product: Product) -> Reject:
+    return Reject(
+        "invalid_upc",
+        f"upc of {_label(index, product)} is {(raw_upc_of(product) or '')[:_MAX_SHOWN_CHARACTERS]!a}, Button takes 12 "
+        "digits (UPC-A; a UPC-E of 8 digits with its check digit is expanded); send such a code or none, or set "
+        "policy.invalid_upc to omit",
+    )
 
 
 def _quantity(index: int, product: Product) -> int | Reject:
@@ -97,11 +123,23 @@ def _total(index: int, product: Product, quantity: int, currency: Currency) -> i
         name, amount = "total_product_amount", product.total
     elif product.price is not None:
         name, amount = "price times quantity", times(product.price, quantity)
+        if product.discount is not None:
+            return _discounted(index, product, amount, product.discount, currency)
     else:
         return Reject(
             "missing_line_total",
             f"{_label(index, product)} has neither total_product_amount nor price; send one of them, 0 for a gift",
         )
+    return _checked(index, product, name, amount, currency)
+
+
+def _discounted(index: int, product: Product, full: Amount, discount: Amount, currency: Currency) -> int | Reject:
+    if discount.unscaled < 0:
+        return _checked(index, product, "discount", discount, currency)
+    return _checked(index, product, "price times quantity less discount", minus(full, discount), currency)
+
+
+def _checked(index: int, product: Product, name: str, amount: Amount, currency: Currency) -> int | Reject:
     total = to_minor_units(amount, currency)
     if isinstance(total, int) and total <= MAX_MINOR_UNITS:
         return total

@@ -8,48 +8,50 @@ reject that names the field, never a repaired value.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from connector.domain.amounts import minor_units_of, total_of
+from connector.domain.customers import customer_from
 from connector.domain.lines import lines_from
 from connector.domain.money import Amount, Currency, find_currency
-from connector.domain.orders import Customer, LineItem, Order, Reject
+from connector.domain.orders import LineItem, Order, Reject
+from connector.domain.policy import TotalFrom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from connector.domain.events import CommerceEvent
+    from connector.domain.policy import Policy
+
+CHANNELS = frozenset(("app", "webview"))
+"""All that Button takes; an order of the open web has no channel."""
 
 _MAX_ORDER_ID_CHARACTERS = 255
+_MAX_CUSTOMER_ORDER_ID_BYTES = 255
 _MAX_SHOWN_CHARACTERS = 60
 _YEAR_10000_MS = 253_402_300_800_000
 
 # Clients resolve these two in a path whether they are percent-encoded or not: such an order could never be cancelled.
 _UNADDRESSABLE_IDS = frozenset((".", ".."))
 
-# mParticle's documents, its Python SDK and its Firehose each have their own name for it.
-_CUSTOMER_ID_TYPES = ("customer_id", "customerid", "customer")
 
-
-def order_from(event: CommerceEvent, token: str | None) -> Order | Reject:
+def order_from(event: CommerceEvent, token: str | None, policy: Policy) -> Order | Reject:
     """Return the order that a purchase describes; ``token`` is its attribution token, already checked."""
     order_id = order_id_from(event)
     if isinstance(order_id, Reject):
         return order_id
-    currency = _currency(event.currency)
+    currency = _currency(event.currency, policy)
     if isinstance(currency, Reject):
         return currency
-    purchase_date = _purchase_date(event.occurred_at_ms)
+    purchase_date = _purchase_date(event)
     if isinstance(purchase_date, Reject):
         return purchase_date
-    lines = lines_from(event.products, currency)
+    lines = lines_from(event, currency, policy)
     if isinstance(lines, Reject):
         return lines
-    total = _total(event, lines, currency)
+    total = _total(event, lines, currency, policy)
     if isinstance(total, Reject):
         return total
-    return Order(order_id, total, currency.code, purchase_date, lines, token, _customer(event.identities))
+    order = Order(order_id, total, currency.code, purchase_date, lines, token, customer_from(event, policy))
+    return _with_extras(order, event, policy)
 
 
 def order_id_from(event: CommerceEvent) -> str | Reject:
@@ -70,17 +72,34 @@ def order_id_from(event: CommerceEvent) -> str | Reject:
     )
 
 
-def hash_email(address: str) -> str | None:
-    """Return the SHA-256 that Button knows an e-mail address by, in lower-case hex; ``None`` for a blank one."""
-    canonical = address.strip().lower()
-    return sha256(canonical.encode()).hexdigest() if canonical else None
+def _with_extras(order: Order, event: CommerceEvent, policy: Policy) -> Order | Reject:
+    """Add what few events have."""
+    if event.customer_order_id:
+        if len(event.customer_order_id.encode()) > _MAX_CUSTOMER_ORDER_ID_BYTES:
+            return Reject(
+                "customer_order_id_too_long",
+                f"product_action.customer_order_id has {len(event.customer_order_id)} characters, Button takes "
+                f"{_MAX_CUSTOMER_ORDER_ID_BYTES} bytes of UTF-8; send the order number that the customer was told",
+            )
+        order = order._replace(customer_order_id=event.customer_order_id)
+    if event.order_channel and (channel := event.order_channel.strip().lower()) in CHANNELS:
+        order = order._replace(partner_order_channel=channel)
+    if policy.sends_finalization_date and event.finalized_at_ms is not None:
+        finalization_date = _date("product_action.finalized_at", "invalid_finalization_date", event.finalized_at_ms)
+        if isinstance(finalization_date, Reject):
+            return finalization_date
+        order = order._replace(finalization_date=finalization_date)
+    return order
 
 
-def _currency(code: str | None) -> Currency | Reject:
+def _currency(code: str | None, policy: Policy) -> Currency | Reject:
     if code is None or not code or code.isspace():
+        code = policy.default_currency
+    if code is None:
         return Reject(
             "missing_currency",
-            "currency_code is absent; send the currency of the amounts as an ISO 4217 code, it is never guessed",
+            "currency_code is absent; send the currency of the amounts as an ISO 4217 code, or, if all events without "
+            "one are in the same currency, set policy.default_currency; it is never guessed",
         )
     return find_currency(code) or Reject(
         "unknown_currency",
@@ -89,22 +108,29 @@ def _currency(code: str | None) -> Currency | Reject:
     )
 
 
-def _purchase_date(occurred_at_ms: int) -> str | Reject:
+def _purchase_date(event: CommerceEvent) -> str | Reject:
+    if event.purchased_at_ms is None:
+        return _date("occurred_at", "invalid_purchase_date", event.occurred_at_ms)
+    return _date("product_action.purchased_at", "invalid_purchase_date", event.purchased_at_ms)
+
+
+def _date(name: str, reason: str, unix_ms: int) -> str | Reject:
     """Return Unix milliseconds as ISO 8601 in UTC, as Button writes it; milliseconds only where there are any."""
-    if not 0 <= occurred_at_ms < _YEAR_10000_MS:
+    if not 0 <= unix_ms < _YEAR_10000_MS:
         return Reject(
-            "invalid_purchase_date",
-            f"occurred_at is {Amount(occurred_at_ms, 0)}, which is no time between the years 1970 and 9999; "
+            reason,
+            f"{name} is {Amount(unix_ms, 0)}, which is no time between the years 1970 and 9999; "
             "send Unix time in milliseconds",
         )
-    seconds, milliseconds = divmod(occurred_at_ms, 1000)
+    seconds, milliseconds = divmod(unix_ms, 1000)
     date_and_time = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
     return f"{date_and_time}.{milliseconds:03}Z" if milliseconds else f"{date_and_time}Z"
 
 
-def _total(event: CommerceEvent, lines: tuple[LineItem, ...], currency: Currency) -> int | Reject:
-    if event.total_amount is not None:
-        return _net_total(event, event.total_amount, currency)
+def _total(event: CommerceEvent, lines: tuple[LineItem, ...], currency: Currency, policy: Policy) -> int | Reject:
+    if event.total_amount is not None and not (lines and policy.total_from is TotalFrom.LINES):
+        total = _net_total(event, event.total_amount, currency)
+        return _added_up(total, lines) if policy.lines_must_add_up and lines and isinstance(total, int) else total
     if lines:
         return total_of("the sum of product_action.products", sum(line.total for line in lines))
     return Reject(
@@ -132,9 +158,12 @@ def _net_total(event: CommerceEvent, gross: Amount, currency: Currency) -> int |
     return total_of("product_action.total_amount less tax_amount and shipping_amount", net)
 
 
-def _customer(identities: Mapping[str, str]) -> Customer | None:
-    customer_id = None
-    for name in _CUSTOMER_ID_TYPES:
-        customer_id = customer_id or identities.get(name) or None
-    email_sha256 = hash_email(identities.get("email") or "")
-    return None if customer_id is None and email_sha256 is None else Customer(customer_id, email_sha256)
+def _added_up(total: int, lines: tuple[LineItem, ...]) -> int | Reject:
+    in_lines = sum(line.total for line in lines)
+    if in_lines == total:
+        return total
+    return Reject(
+        "lines_do_not_add_up",
+        f"product_action.products come to {in_lines} minor units, the total net of tax and shipping is {total}; send "
+        "lines net of discounts and tax, or set policy.lines_must_add_up to false",
+    )

@@ -85,6 +85,13 @@ def times(price: Amount, quantity: int) -> Amount:
     return Amount(price.unscaled * quantity, price.scale)
 
 
+def minus(amount: Amount, other: Amount) -> Amount:
+    """Return the difference, exactly."""
+    scale = max(amount.scale, other.scale)
+    first, second = (each.unscaled * 10 ** (scale - each.scale) for each in (amount, other))
+    return Amount(first - second, scale)
+
+
 def _shifted(amount: Amount, places: int) -> int | None:
     """Return ``amount * 10 ** places``, or ``None`` when that is not an integer."""
     unscaled, scale = amount

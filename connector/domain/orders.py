@@ -36,17 +36,21 @@ class LineItem(NamedTuple):
     description: str | None = None
     category: tuple[str, ...] = ()
     attributes: Mapping[str, str] | None = None
+    upc: str | None = None
 
 
 class Customer(NamedTuple):
-    """The customer; an e-mail address is only ever its SHA-256."""
+    """The customer; an e-mail address is only ever its SHA-256. A first purchase has one flag of two names."""
 
     id: str | None = None
     email_sha256: str | None = None
+    device_id: str | None = None
+    is_new: bool | None = None
+    is_new_user: bool | None = None
 
 
 class Order(NamedTuple):
-    """The full current state of an order; ``total`` in minor units, ``purchase_date`` ISO 8601 in UTC."""
+    """The full current state of an order; ``total`` in minor units, dates ISO 8601 in UTC."""
 
     order_id: str
     total: int
@@ -55,6 +59,9 @@ class Order(NamedTuple):
     line_items: tuple[LineItem, ...]
     btn_ref: str | None = None
     customer: Customer | None = None
+    customer_order_id: str | None = None
+    partner_order_channel: str | None = None
+    finalization_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from connector.domain.events import CommerceEvent
     from connector.domain.orders import Call
+    from connector.domain.policy import Policy
     from connector.domain.responses import Outcome
     from connector.engine.admission import Admission
     from connector.engine.backoff import Backoff
@@ -78,6 +79,7 @@ class Surroundings:
     backoff: Backoff
     random: Random
     may_start: Callable[[TopicPartition], bool]
+    policy: Policy
     spawn: Callable[[Coroutine[None, None, None]], object]
     complete: Callable[[Assignment, int], None]
 
@@ -112,7 +114,7 @@ class Delivery:
 
     def _decide(self, lane: Lane[Task], task: Task) -> bool:
         """Decide about the event; true when there is a call to make, else the lane is taken care of."""
-        decision = decide(task.event, self._token(task.event))
+        decision = decide(task.event, self._token(task.event), self._use.policy)
         match decision:
             case Create() | Cancel():
                 task.call = decision
@@ -127,14 +129,14 @@ class Delivery:
         return False
 
     def _token(self, event: CommerceEvent) -> str | None:
-        if not is_attributable(event):
+        if not is_attributable(event, self._use.policy):
             return None
         lookup = self._use.sessions.lookup(
             session_keys=session_keys(event),
             user_key=user_key(event),
             as_of_ms=event.occurred_at_ms,
         )
-        attribution = attribute(event, lookup)
+        attribution = attribute(event, lookup, self._use.policy)
         self._observe(TokenLookedUp(attribution.source))
         return attribution.token
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from connector.domain.dead_letter import Stage
 from connector.domain.lifecycle import decide, order_key
 from connector.domain.orders import Reject, Skip
+from connector.domain.policy import DEFAULT_POLICY
 from connector.engine.admission import Admission
 from connector.engine.assignment import Assignment, Life
 from connector.engine.backoff import Backoff
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from connector.domain.events import CommerceEvent
+    from connector.domain.policy import Policy
     from connector.engine.ports import (
         Clock,
         DeadLetters,
@@ -62,8 +64,8 @@ DEFAULT_PROBE = Backoff(initial_seconds=0.25, max_seconds=5.0)
 class EngineOptions:
     """How the engine behaves; durations in seconds.
 
-    ``concurrency`` is the number of calls in flight. Offsets are committed when so many events are complete, and at
-    least once in the interval.
+    ``concurrency`` is the number of calls in flight, ``policy`` what may be told to Button. Offsets are committed when
+    so many events are complete, and at least once in the interval.
     """
 
     concurrency: int = 64
@@ -72,6 +74,7 @@ class EngineOptions:
     drain_seconds: float = 30.0
     retry: Backoff = DEFAULT_RETRY
     probe: Backoff = DEFAULT_PROBE
+    policy: Policy = DEFAULT_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Engine:
                 backoff=options.retry,
                 random=random,
                 may_start=ports.may_start,
+                policy=options.policy,
                 spawn=self._spawn,
                 complete=self._complete,
             ),
@@ -235,7 +239,7 @@ class Engine:
 
     def _end_without_order(self, assignment: Assignment, record: RawRecord, index: int, event: CommerceEvent) -> None:
         """End an event that names no order, so that there is no lane in which its order could matter."""
-        decision = decide(event, None)
+        decision = decide(event, None, self._options.policy)
         if isinstance(decision, Skip):
             self._observe(EventSkipped(decision.reason))
             self._complete(assignment, record.offset)

@@ -17,6 +17,7 @@ from connector.domain.lines import identifiers_of
 from connector.domain.mapping import order_from
 from connector.domain.money import Amount
 from connector.domain.orders import Cancel, Create, Order, Reject, Skip
+from connector.domain.policy import DEFAULT_POLICY
 from tests.support.commerce import purchase
 
 _EXPONENTS = {"JPY": 0, "USD": 2, "eur": 2, "KWD": 3, "CLF": 4}
@@ -111,7 +112,7 @@ def test_every_event_is_decided_and_only_purchases_and_refunds_are_told(
     token: str | None,
 ) -> None:
     """Total, with names from fixed lists, under the event's own id, and without a word about the person."""
-    decision = decide(event, token)
+    decision = decide(event, token, DEFAULT_POLICY)
     note(type(decision).__name__)
     match decision:
         case Create(order=order):
@@ -136,7 +137,7 @@ def test_every_event_is_decided_and_only_purchases_and_refunds_are_told(
 @given(event=_any_events)
 def test_no_order_is_told_with_a_number_that_button_does_not_take(event: CommerceEvent) -> None:
     """Totals from 0 to 31 bits, quantities from 1, identifiers unique, ids in ASCII."""
-    order = order_from(event, None)
+    order = order_from(event, None, DEFAULT_POLICY)
     note(type(order).__name__)
     if isinstance(order, Reject):
         return
@@ -153,7 +154,7 @@ def test_no_order_is_told_with_a_number_that_button_does_not_take(event: Commerc
 @given(event=_orders())
 def test_the_total_is_what_the_amounts_say(event: CommerceEvent) -> None:
     """Net of tax and shipping, or the sum of the lines; decimal arithmetic says how much that is."""
-    order = order_from(event, None)
+    order = order_from(event, None, DEFAULT_POLICY)
     assert isinstance(order, Order), order
     with localcontext(prec=200):
         lines = [_line_total(product) for product in event.products]

@@ -20,6 +20,7 @@ from connector.domain.attribution import (
     token_on,
     user_key,
 )
+from connector.domain.policy import DEFAULT_POLICY
 from tests.support.commerce import published, purchase
 
 if TYPE_CHECKING:
@@ -56,26 +57,26 @@ def test_a_token_need_not_look_like_button_s_own_ones(text: str) -> None:
 
 def test_the_key_of_the_kits_goes_before_the_others() -> None:
     """The kits keep the newest token; another key may be the shop's leftover."""
-    assert token_on(_with_attributes(**{"btn_ref": "older", _KIT_KEY: "newest"})) == "newest"
+    assert token_on(_with_attributes(**{"btn_ref": "older", _KIT_KEY: "newest"}), DEFAULT_POLICY) == "newest"
 
 
 def test_btn_ref_is_taken_where_the_kits_wrote_nothing_usable() -> None:
     """What cannot be a token does not stand in the way of one."""
-    assert token_on(_with_attributes(btn_ref="web", other="x")) == "web"
-    assert token_on(_with_attributes(**{_KIT_KEY: "org-1", "btn_ref": "web"})) == "web"
+    assert token_on(_with_attributes(btn_ref="web", other="x"), DEFAULT_POLICY) == "web"
+    assert token_on(_with_attributes(**{_KIT_KEY: "org-1", "btn_ref": "web"}), DEFAULT_POLICY) == "web"
 
 
 def test_the_only_value_for_button_is_the_token_whatever_its_key() -> None:
     """On the web the shop chooses the key; with two of its own nobody can tell which it is."""
-    assert token_on(_with_attributes(whatever="web")) == "web"
-    assert token_on(_with_attributes(one="a", two="b")) is None
-    assert token_on(_with_attributes(whatever="org-1")) is None
+    assert token_on(_with_attributes(whatever="web"), DEFAULT_POLICY) == "web"
+    assert token_on(_with_attributes(one="a", two="b"), DEFAULT_POLICY) is None
+    assert token_on(_with_attributes(whatever="org-1"), DEFAULT_POLICY) is None
 
 
 def test_attributes_of_other_modules_are_not_button_s() -> None:
     """Another partner's click id is no token."""
-    assert token_on(purchase(integration_attributes={"83": {"btn_ref": "other"}})) is None
-    assert token_on(purchase(integration_attributes={"1022": {}})) is None
+    assert token_on(purchase(integration_attributes={"83": {"btn_ref": "other"}}), DEFAULT_POLICY) is None
+    assert token_on(purchase(integration_attributes={"1022": {}}), DEFAULT_POLICY) is None
 
 
 def test_the_session_is_looked_up_by_its_uuid_as_written_and_then_by_its_number() -> None:
@@ -108,19 +109,19 @@ def test_a_purchase_without_its_own_token_gets_what_was_looked_up(
     source: str,
 ) -> None:
     """The source says how, and a value that cannot be a token is none."""
-    assert attribute(purchase(), lookup) == (token, source)
+    assert attribute(purchase(), lookup, DEFAULT_POLICY) == (token, source)
 
 
 def test_the_event_s_own_token_goes_before_any_other() -> None:
     """It was on the device at the moment of the purchase."""
     event = _with_attributes(btn_ref="own")
-    assert attribute(event, Found("session's", 1, "session")) == ("own", "event")
-    assert not needs_lookup(event)
-    assert needs_lookup(purchase())
+    assert attribute(event, Found("session's", 1, "session"), DEFAULT_POLICY) == ("own", "event")
+    assert not needs_lookup(event, DEFAULT_POLICY)
+    assert needs_lookup(purchase(), DEFAULT_POLICY)
 
 
 def test_only_a_purchase_is_told_with_a_token() -> None:
     """Looking up for what is skipped or cancelled would be for nothing."""
-    assert is_attributable(purchase(action="PURCHASE"))
-    assert not is_attributable(purchase(action="refund"))
-    assert not needs_lookup(purchase(action="view_detail"))
+    assert is_attributable(purchase(action="PURCHASE"), DEFAULT_POLICY)
+    assert not is_attributable(purchase(action="refund"), DEFAULT_POLICY)
+    assert not needs_lookup(purchase(action="view_detail"), DEFAULT_POLICY)

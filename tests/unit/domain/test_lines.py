@@ -10,7 +10,8 @@ import pytest
 from connector.domain.lines import identifiers_of, lines_from
 from connector.domain.money import Currency
 from connector.domain.orders import LineItem, Reject
-from tests.support.commerce import amount, product
+from connector.domain.policy import DEFAULT_POLICY
+from tests.support.commerce import amount, product, purchase
 
 if TYPE_CHECKING:
     from connector.domain.events import Product
@@ -19,7 +20,7 @@ _USD = Currency("USD", 2)
 
 
 def _line(only: Product) -> LineItem:
-    lines = lines_from([only], _USD)
+    lines = lines_from(purchase(only), _USD, DEFAULT_POLICY)
     assert not isinstance(lines, Reject), lines
     return lines[0]
 
@@ -91,7 +92,7 @@ def test_a_line_that_cannot_be_told_is_refused_and_its_product_named(
 ) -> None:
     """The message says which product, which field and what is in it."""
     bad = product("bad-sku")._replace(**changes)
-    reject = lines_from([product("good"), bad], _USD)
+    reject = lines_from(purchase(product("good"), bad), _USD, DEFAULT_POLICY)
     assert isinstance(reject, Reject)
     assert reject.reason == reason
     assert named in reject.message
@@ -101,7 +102,7 @@ def test_a_line_that_cannot_be_told_is_refused_and_its_product_named(
 
 def test_names_in_messages_are_short_and_plain() -> None:
     """A product's name may hold anything."""
-    reject = lines_from([product(None, None, name="\u202e\n" * 1000)], _USD)
+    reject = lines_from(purchase(product(None, None, name="\u202e\n" * 1000)), _USD, DEFAULT_POLICY)
     assert isinstance(reject, Reject)
     assert reject.message.isascii()
     assert reject.message.isprintable()

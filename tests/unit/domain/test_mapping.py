@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from connector.domain.mapping import hash_email, order_from
+from connector.domain.customers import hash_email
+from connector.domain.mapping import order_from
 from connector.domain.orders import Customer, Order, Reject
+from connector.domain.policy import DEFAULT_POLICY
 from tests.support.commerce import amount, product, published, purchase
 
 if TYPE_CHECKING:
@@ -16,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def _order(event: CommerceEvent) -> Order:
-    order = order_from(event, None)
+    order = order_from(event, None, DEFAULT_POLICY)
     assert isinstance(order, Order), order
     return order
 
 
 def _reject(event: CommerceEvent) -> Reject:
-    reject = order_from(event, None)
+    reject = order_from(event, None, DEFAULT_POLICY)
     assert isinstance(reject, Reject), reject
     return reject
 
@@ -36,7 +38,7 @@ def test_button_s_sample_order_comes_out_of_the_purchase_that_it_describes() -> 
         total_amount=amount("70.00"),
         identities={"customer_id": "mycustomer-1234"},
     )
-    order = order_from(event, "srctok-XXX")
+    order = order_from(event, "srctok-XXX", DEFAULT_POLICY)
     assert isinstance(order, Order)
     for field in ("total", "currency", "order_id", "purchase_date", "btn_ref"):
         assert getattr(order, field) == sample[field]

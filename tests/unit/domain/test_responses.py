@@ -125,7 +125,7 @@ def test_the_same_answers_to_other_calls_are_refusals(operation: Operation, stat
 @pytest.mark.parametrize("status", [404, 405, 410])
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_nothing_is_lost_by_a_wrong_address(operation: Operation, status: int, *, is_empty: bool) -> None:
-    """Without Button's envelope somebody else said that there is no such thing; the order waits for the right address."""
+    """Without Button's envelope somebody else said so; the order waits for the right address."""
     outcome = interpret(operation, Answer(status, is_empty=is_empty, message="no such page"))
     assert isinstance(outcome, Retry)
     assert outcome.reason == "not_button"
