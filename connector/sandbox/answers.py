@@ -6,9 +6,9 @@ Owns no decision: status, payload and problem are given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -25,8 +25,7 @@ _ERROR = {"status": "error"}
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One HTTP answer before it is bytes."""
 
     status: int
@@ -85,13 +84,23 @@ def _error_body(status: int, problem: Problem, error_body: str) -> bytes:
 
 def head_bytes(answer: Answer, *, keep_alive: bool) -> bytes:
     """Return the status line and the headers, up to the empty line."""
-    lines = [f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Unknown')}"]
-    if answer.status != HTTPStatus.NO_CONTENT:
-        lines.append(f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}")
-    lines.extend(f"{name}: {value}" for name, value in answer.headers)
+    head = _head(answer.status, answer.content_type, answer.headers, keep_alive)
+    return (
+        head + b"\r\n"
+        if answer.status == HTTPStatus.NO_CONTENT
+        else b"%sContent-Length: %d\r\n\r\n" % (head, len(answer.body))
+    )
+
+
+@lru_cache(maxsize=256)
+def _head(status: int, content_type: str, headers: tuple[tuple[str, str], ...], keep_alive: bool) -> bytes:  # noqa: FBT001  the key of a cache
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
+    if status != HTTPStatus.NO_CONTENT:
+        lines.append(f"Content-Type: {content_type}")
+    lines.extend(f"{name}: {value}" for name, value in headers)
     if not keep_alive:
         lines.append("Connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
 
 def blown_up(answer: Answer, size: int) -> Answer:

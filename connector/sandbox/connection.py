@@ -116,10 +116,11 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the one header that matters."""
-        if name.lower() == b"authorization":
+        """Keep the one header that matters, and let a caller that waits for leave go on."""
+        lowered = name.lower()
+        if lowered == b"authorization":
             self._authorization = value.decode("latin-1")
-        elif name.lower() == b"expect" and self._transport is not None:
+        elif lowered == b"expect" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_headers_complete(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from connector.sandbox.switches import Switches
 from connector.sandbox.validation import OPTIONAL, REQUIRED, create_problem, fields_problem, sum_problem
@@ -31,8 +31,7 @@ class Problem:
     order_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a call came to.
 
     ``payload`` is what the answer holds beside ``meta``; ``applied`` is whether the call changed anything.

@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import orjson
 
@@ -22,8 +22,7 @@ Outcome = Literal["open", "answered", "dropped", "client_gone"]
 """Where a request stands: open, answered in full, cut or left in silence by a fault, or given up by its caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request that was read whole; ``path`` is raw and without its query."""
 
     method: str
