@@ -23,10 +23,12 @@ async def test_only_what_was_asked_for_is_committed(kafka: Broker) -> None:
         result = await one.source.commit({first: 40})
         assert result == ({first: 40}, {})
         assert committed(kafka, f"group-{topic}")[first][0] == 40
+        produce(kafka, topic, 10, first=100)
+        await eventually(lambda: len(one.intake.records) == 110)
     assert committed(kafka, f"group-{topic}")[first][0] == 40
     async with member(options(kafka, topic)) as two:
-        await eventually(lambda: len(two.intake.records) == 60)
-        assert two.intake.offsets(first) == list(range(40, 100))
+        await eventually(lambda: len(two.intake.records) == 70)
+        assert two.intake.offsets(first) == list(range(40, 110))
 
 
 async def test_a_commit_says_each_partition_s_answer(kafka: Broker) -> None:

@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pytest
 
 from connector.engine.observations import DependencyUnavailable
 from connector.engine.ports import TopicPartition
 from connector.kafka.options import KafkaConnection
 from connector.kafka.topics import check_topics
 from tests.integration.kafka.parts import committed, member, options, produce, topic_of
-from tests.support.kafka_broker import free_port, unique_topic
+from tests.support.kafka_broker import NoBrokerError, free_port, start_broker, unique_topic
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.kafka_broker import Broker
 
 
@@ -69,14 +74,26 @@ async def test_a_broker_that_dies_and_comes_back_costs_nothing(own_kafka: Broker
         assert len([each for each in one.observations if isinstance(each, DependencyUnavailable)]) < 12
 
 
-def test_missing_topics_are_found_beforehand_and_not_created(kafka: Broker) -> None:
-    """Each problem names its setting; looking for a topic must not bring it about."""
-    present, missing = topic_of(kafka), unique_topic("missing")
-    connection = KafkaConnection(kafka.bootstrap_servers)
-    for _ in range(2):
-        problems = check_topics(connection, {"kafka.topics": (present, missing), "sessions.topic": (present,)})
-        assert [(problem.setting, problem.may_pass) for problem in problems] == [("kafka.topics", False)]
-        assert missing in problems[0].message
+@pytest.mark.kafka
+def test_missing_topics_are_found_beforehand_and_not_created() -> None:
+    """Each problem names its setting; looking for a topic must not bring it about where brokers create topics."""
+    with _broker_that_creates_topics() as broker:
+        present, missing = topic_of(broker), unique_topic("missing")
+        connection = KafkaConnection(broker.bootstrap_servers)
+        for _ in range(2):
+            problems = check_topics(connection, {"kafka.topics": (present, missing), "sessions.topic": (present,)})
+            assert [(problem.setting, problem.may_pass) for problem in problems] == [("kafka.topics", False)]
+            assert missing in problems[0].message
+        assert missing not in broker.admin().list_topics(timeout=15).topics
+
+
+@contextmanager
+def _broker_that_creates_topics() -> Iterator[Broker]:
+    try:
+        with start_broker({"auto.create.topics.enable": "true"}) as broker:
+            yield broker
+    except NoBrokerError as reason:
+        pytest.skip(str(reason))
 
 
 def test_a_cluster_that_does_not_answer_is_a_problem_that_may_pass() -> None:
