@@ -21,10 +21,16 @@ _FETCH_AHEAD = {"queued.min.messages": "2000", "queued.max.messages.kbytes": "16
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """How to reach the cluster; ``properties`` go to the client as they are (security, tuning)."""
+    """How to reach the cluster; ``properties`` go to the client as they are (security, tuning).
+
+    ``secret_names`` are those of the properties whose values may not be shown, ``from_files`` those that were read
+    from files of their own.
+    """
 
     bootstrap_servers: str
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_names: frozenset[str] = frozenset()
+    from_files: frozenset[str] = frozenset()
 
     def config(self) -> dict[str, str]:
         """Return the client configuration that every client of ours shares."""

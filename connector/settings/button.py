@@ -6,12 +6,13 @@ Owns their names, defaults and single-value rules, and where the API key is read
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
-from connector.settings.base import Area, Seconds, refusal
+from connector.settings.base import AnyCase, Area, Seconds, refusal
 
 
 def _is_base_url(value: str) -> str:
@@ -26,6 +27,33 @@ def _is_base_url(value: str) -> str:
         what = "is not a base URL"
         raise refusal(what, "Give scheme, host and port only, for example https://api.usebutton.com.")
     return value.rstrip("/")
+
+
+def _is_proxy(secret: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(secret.get_secret_value())
+        is_url = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_url = False
+    else:
+        is_url = is_url and url.path in {"", "/"} and not (url.query or url.fragment)
+    if not is_url:
+        what = "is not the URL of a proxy"
+        raise refusal(what, "Give scheme, host and port, for example http://proxy.example:3128.")
+    return secret
+
+
+def _is_readable(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise _unreadable(error) from None
+    return path
+
+
+def _unreadable(error: OSError) -> PydanticCustomError:
+    what = f"cannot be read ({error.strerror})"
+    return refusal(what, "Check the path, and that the connector's user may read the file.")
 
 
 def _is_key(secret: SecretStr) -> SecretStr:
@@ -46,8 +74,7 @@ def _holds_a_key(path: Path) -> Path:
         what = "is not a text file"
         raise refusal(what, "Put the API key, and nothing else, into the file.") from None
     except OSError as error:
-        what = f"cannot be read ({error.strerror})"
-        raise refusal(what, "Check the path, and that the connector's user may read the file.") from None
+        raise _unreadable(error) from None
     return path
 
 
@@ -78,6 +105,31 @@ class ButtonSettings(Area):
         description="How long one call may take, from connecting to the last byte of its answer.",
     )
     connect_timeout_seconds: Seconds = Field(default=3.0, description="How long connecting may take.")
+    idle_timeout_seconds: Seconds = Field(
+        default=30.0,
+        description="How long a connection may be idle and still be used again; below what load balancers on the way "
+        "grant, which close theirs after 60 seconds or so.",
+    )
+    transport: Annotated[Literal["pyreqwest", "httpx2"], AnyCase] = Field(
+        default="pyreqwest",
+        description="The HTTP library: pyreqwest is the faster by far, httpx2 the portable one.",
+    )
+    ca_file: Annotated[Path, AfterValidator(_is_readable)] | None = Field(
+        default=None,
+        description="Certificates (PEM) of authorities to trust beside the system's: for a proxy or a stand-in.",
+        examples=["/etc/ssl/private-ca.pem"],
+    )
+    client_cert_file: Annotated[Path, AfterValidator(_is_readable)] | None = Field(
+        default=None,
+        description="Our own certificate, its chain and its unencrypted key (PEM), where the other side wants one.",
+        examples=["/run/secrets/client.pem"],
+    )
+    proxy: Annotated[SecretStr, AfterValidator(_is_proxy)] | None = Field(
+        default=None,
+        description="An HTTP proxy to go through; it may hold a user name and a password. Proxies are taken from here "
+        "alone, never from HTTPS_PROXY and its like.",
+        examples=["http://proxy.example:3128"],
+    )
     api_version: dt.date | None = Field(
         default=None,
         description="Sent as X-Button-API-Version; without it Button uses the organization's own version.",

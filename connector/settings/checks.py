@@ -75,6 +75,7 @@ def contradictions(settings: Settings) -> tuple[Problem, ...]:
 
 def _relations(settings: Settings) -> tuple[_Below, ...]:
     kafka, button, delivery = settings.kafka, settings.button, settings.delivery
+    is_classic = kafka.group_protocol == "classic"
     connect = _Quantity("button.connect_timeout_seconds", button.connect_timeout_seconds)
     request = _Quantity("button.request_timeout_seconds", button.request_timeout_seconds)
     session = _Quantity("kafka.session_timeout_ms", kafka.session_timeout_ms, "ms", 1_000)
@@ -88,7 +89,8 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
     return (
         _Below(connect, request, "connecting is a part of the call"),
         _Below(request, session, "a call could reach Button after another member has taken over its order"),
-        _Below(session, poll, "Kafka's client demands it", may_equal=True),
+        # Under the other protocol the client is not told of the session at all.
+        *([_Below(session, poll, "Kafka's client demands it", may_equal=True)] if is_classic else []),
         _Below(
             request,
             drain,

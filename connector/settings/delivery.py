@@ -22,6 +22,10 @@ class DeliverySettings(Area):
         default=1_000,
         description="Records that may be read but not committed; bounds memory, and what is read again after a crash.",
     )
+    max_uncommitted_bytes: Annotated[int, Field(ge=1, le=2**40)] = Field(
+        default=64 * 1024 * 1024,
+        description="Bytes of the records that may be read but not committed; a single larger record is read alone.",
+    )
     commit_interval_seconds: Seconds = Field(default=1.0, description="How often offsets are committed.")
     drain_seconds: Seconds = Field(
         default=30.0,

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from pydantic_settings import EnvSettingsSource
 
+from connector.settings.client_properties import dotted_name
 from connector.settings.problems import Problem
 from connector.settings.root import Settings
-from connector.settings.schema import leaves
+from connector.settings.schema import has_dotted_names, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,17 @@ class Environment:
         name = self.names.get(path)
         return f"environment variable {name}" if name else ""
 
+    def sets(self, path: KeyPath) -> bool:
+        """Return whether a key, or something in which it would lie, has its value from here."""
+        values: object = self.values
+        for part in path:
+            if not isinstance(values, dict):
+                return True
+            if part not in values:
+                return False
+            values = values[part]
+        return True
+
 
 class _Source(EnvSettingsSource):
     """Takes the variables that it is given; leaves what is not JSON to the fields, whose messages name the key."""
@@ -75,11 +87,30 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     problems = [_names_nothing(name) for path, name in names.items() if len(path) == 1 or path[0] not in areas]
     problems += [_one_underscore(name, wanted) for name, wanted in _near_misses(given).items()]
     settings = {name: value for name, value in ours.items() if len(_parts(name)) > 1}
-    return Environment(_Source(settings)(), names, tuple(problems))
+    return Environment(_with_dots(_Source(settings)()), names, tuple(problems))
 
 
 def _parts(name: str) -> list[str]:
-    return name[len(PREFIX) :].lower().split(_DELIMITER)
+    """Return the key that a variable sets; below a setting of dotted names an underscore stands for a dot."""
+    *outer, name_below = name[len(PREFIX) :].lower().split(_DELIMITER)
+    if len(outer) > 1 and has_dotted_names(tuple(outer)):
+        name_below = dotted_name(name_below)
+    return [*outer, name_below]
+
+
+def _with_dots(values: dict[str, object]) -> dict[str, object]:
+    return {area: _dotted_in(area, below) for area, below in values.items()}
+
+
+def _dotted_in(area: str, values: object) -> object:
+    if not isinstance(values, dict):
+        return values
+    return {
+        name: {dotted_name(key): each for key, each in value.items()}
+        if isinstance(value, dict) and has_dotted_names((area, name))
+        else value
+        for name, value in values.items()
+    }
 
 
 def _names_nothing(name: str) -> Problem:

@@ -5,11 +5,19 @@ Owns their names, defaults and single-value rules. Never talks to a broker.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from connector.settings.base import AnyCase, Area, Milliseconds, TopicNames, refusal
+from connector.settings.client_properties import (
+    DOTTED_NAMES,
+    Properties,
+    PropertyFiles,
+    is_secret,
+    read_property_file,
+    refuse_all,
+)
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@?#,\[\]]+):(?P<port>[0-9]{1,5})")
 _HIGHEST_PORT = 65_535
@@ -57,9 +65,15 @@ class KafkaSettings(Area):
         default="earliest",
         description="Where a group that has never committed starts; a group that has goes on where it was.",
     )
+    group_protocol: Annotated[Literal["classic", "consumer"], AnyCase] = Field(
+        default="classic",
+        description="How the group shares its partitions: classic (cooperative), which every broker knows, or "
+        "consumer (KIP-848, brokers from 4.0 on), where joining and leaving is quicker.",
+    )
     session_timeout_ms: Milliseconds = Field(
         default=45_000,
-        description="How long the group waits for a silent member before it gives its partitions away.",
+        description="How long the group waits for a silent member before it gives its partitions away. Under the "
+        "consumer protocol the brokers decide that (consumer.session.timeout.ms): give the same, or less, here.",
     )
     max_poll_interval_ms: Milliseconds = Field(
         default=300_000,
@@ -69,3 +83,34 @@ class KafkaSettings(Area):
         default=10_000,
         description="How often topics are looked at again; bounds how late an added partition is noticed.",
     )
+    properties: Properties = Field(
+        default_factory=dict,
+        description="Properties of the client (librdkafka), passed through as they are to all of its consumers and "
+        "producers: TLS, SASL, tuning. The connector's own cannot be overridden.",
+        examples=["{security.protocol: SASL_SSL, sasl.mechanism: SCRAM-SHA-512, sasl.username: connector}"],
+        json_schema_extra=DOTTED_NAMES,
+    )
+    properties_from_files: PropertyFiles = Field(
+        default_factory=dict,
+        description="The same with values in files, read once at the start: for secrets.",
+        examples=["{sasl.password: /run/secrets/kafka-password}"],
+        json_schema_extra=DOTTED_NAMES,
+    )
+
+    @model_validator(mode="after")
+    def _has_each_property_once(self) -> Self:
+        twice = self.properties_from_files.keys() & self.properties.keys()
+        refuse_all(
+            (refusal(f"is given beside kafka.properties.{each}", "Give one of them.", key=each) for each in twice),
+            "properties_from_files",
+        )
+        return self
+
+    def read_properties(self) -> dict[str, SecretStr]:
+        """Return all properties that are passed through; files are read anew."""
+        read = {name: read_property_file(path) for name, path in self.properties_from_files.items()}
+        return {**self.properties, **read}
+
+    def secret_names(self) -> frozenset[str]:
+        """Return which of the properties may never be shown; whatever is in a file is one of them."""
+        return frozenset({*self.properties_from_files, *(name for name in self.properties if is_secret(name))})

@@ -17,6 +17,7 @@ from connector.settings.document import Document, read_document
 from connector.settings.environment import Environment, read_environment
 from connector.settings.problems import Problem, SettingsError
 from connector.settings.root import Settings
+from connector.settings.schema import has_dotted_names
 from connector.settings.translate import translate
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ class _Origins:
     environment: Environment
 
     def source_of(self, path: KeyPath) -> str:
-        # A variable sets a whole setting, so the file says nothing more about what lies in it.
         outwards = [path[:length] for length in range(len(path), 0, -1)]
-        by_variable = (self.environment.source_of(part) for part in outwards)
+        # A variable may set a whole setting; then the file says nothing more about what lies in it.
+        by_variable = (self.environment.source_of(part) for part in outwards if self.environment.sets(path))
         in_file = (self.document.source_of(part) for part in outwards)
         return next((source for source in (*by_variable, *in_file) if source), "")
 
@@ -63,8 +64,17 @@ def _merged(file: Mapping[str, object], environment: Mapping[str, object]) -> di
     """Lay the environment over the file; an area that is absent or empty is there, so that its own gaps are named."""
     merged = dict(file) | {area: {} for area in Settings.model_fields if file.get(area) is None}
     for area, values in environment.items():
-        below = merged[area]
-        merged[area] = {**below, **values} if isinstance(below, dict) and isinstance(values, dict) else values
+        merged[area] = _over(merged[area], values, (area,))
+    return merged
+
+
+def _over(below: object, values: object, path: KeyPath) -> object:
+    if not (isinstance(below, dict) and isinstance(values, dict)):
+        return values
+    merged = {**below, **values}
+    for name in below.keys() & values.keys():
+        if has_dotted_names((*path, name)):
+            merged[name] = _over(below[name], values[name], (*path, name))
     return merged
 
 

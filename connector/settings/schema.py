@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, SecretStr
 
+from connector.settings.client_properties import DOTTED_NAMES
 from connector.settings.root import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def setting(path: KeyPath) -> FieldInfo | None:
 def is_secret(info: FieldInfo) -> bool:
     """Return whether a setting's value may never be shown."""
     return _mentions(info.annotation, SecretStr)
+
+
+def has_dotted_names(path: KeyPath) -> bool:
+    """Return whether the names below a setting are dotted ones, which a variable writes with underscores."""
+    info = setting(path)
+    extra = None if info is None else info.json_schema_extra
+    return isinstance(extra, dict) and DOTTED_NAMES.items() <= extra.items()
 
 
 def _mentions(annotation: object, wanted: type) -> bool:

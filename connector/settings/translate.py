@@ -45,7 +45,7 @@ _BOUNDS = {
     "less_than": ("is too large", "below", "lt"),
     "less_than_equal": ("is too large", "of at most", "le"),
 }
-_NOT_A_MAPPING = {"model_type", "model_attributes_type", "dict_type"}
+_NOT_A_MAPPING = {"model_type", "model_attributes_type", "dict_type", "mapping_type"}
 _UNKNOWN = "extra_forbidden"
 
 
@@ -92,7 +92,7 @@ def _judge(kind: str, path: KeyPath, context: Mapping[str, object], message: str
         case _ if kind == _UNKNOWN:
             what, remedy = "there is no such setting", _known_names(path)
         case _ if kind in _NOT_A_MAPPING:
-            what, remedy = "is not a mapping of settings", f"Write its settings indented below it: {_names_in(path)}."
+            what, remedy = _not_a_mapping(path)
         case "literal_error":
             what, remedy = f"is not one of {context['expected']}", "Use one of them."
         case _ if kind in _BOUNDS:
@@ -103,6 +103,12 @@ def _judge(kind: str, path: KeyPath, context: Mapping[str, object], message: str
         case _:
             what, remedy = f"cannot be used ({message})", f"Give another value{_such_as(path)}."
     return what, remedy
+
+
+def _not_a_mapping(path: KeyPath) -> tuple[str, str]:
+    if setting(path) is None:
+        return "is not a mapping of settings", f"Write its settings indented below it: {_names_in(path)}."
+    return "is not a mapping", f"Write names and values indented below it, or in a variable as JSON{_such_as(path)}."
 
 
 def _such_as(path: KeyPath) -> str:
