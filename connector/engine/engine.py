@@ -13,6 +13,7 @@ and have it done twice; committing last would race with the new owner.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,8 @@ class Engine:
         self._options = options
         self._observe = ports.observer
         self._assignments: dict[TopicPartition, Assignment] = {}
-        self._lanes: Lanes[Task] = Lanes()
+        self._waiting: deque[tuple[Assignment, RawRecord]] = deque()
+        self._lanes: Lanes[Task] = Lanes(self._take_in_next)
         self._tasks: asyncio.TaskGroup | None = None
         self._commit_due = asyncio.Event()
         self._completed = 0
@@ -148,12 +150,9 @@ class Engine:
         self._observe(RecordsReceived(len(records)))
         for record in records:
             assignment = self._assignments.get(record.topic_partition)
-            if assignment is None or not assignment.tracker.add(record.offset):
-                continue
-            if assignment.preparing:
-                assignment.waiting.append(record)
-            else:
-                self._take_in(assignment, record)
+            if assignment is not None and assignment.tracker.add(record.offset):
+                self._waiting.append((assignment, record))
+        self._lanes.wake()
 
     def advance(self, positions: Mapping[TopicPartition, int]) -> None:
         """Close gaps at the end of partitions."""
@@ -201,6 +200,17 @@ class Engine:
             )
 
     # Intake.
+
+    def _take_in_next(self) -> bool:
+        """Take in the record that has waited longest; false if none waits."""
+        if not self._waiting:
+            return False
+        assignment, record = self._waiting.popleft()
+        if assignment.preparing:
+            assignment.waiting.append(record)
+        elif assignment.is_owned:
+            self._take_in(assignment, record)
+        return True
 
     def _take_in(self, assignment: Assignment, record: RawRecord) -> None:
         if record.value is None:

@@ -6,8 +6,9 @@ offer it again). Whoever holds it ends with :meth:`Lanes.settle`, :meth:`Lanes.o
 Rule 2: lanes belong to the process, not to an assignment. A key that is handed back while an old call of it still
 runs therefore waits for that call.
 
-A lane that has more to do goes to the end of the ready queue, so that a busy order never starves the others. Knows
-nothing of what a task does.
+A lane that has more to do goes to the end of the ready queue, so that a busy order never starves the others. Work is
+taken in only when a worker has nothing else to do (``refill``), so that an event is decoded right before it is worked
+on: what waits is small, and what is decoded is still in the processor's cache. Knows nothing of what a task does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TaskT = TypeVar("TaskT")
+
+_TAKEN_IN_WITHOUT_A_BREAK = 50
 
 
 class Lane(Generic[TaskT]):
@@ -37,8 +40,12 @@ class Lane(Generic[TaskT]):
 class Lanes(Generic[TaskT]):
     """All lanes that have something to do, and the workers that wait for one; used on one event loop."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, refill: Callable[[], bool]) -> None:
+        """Start empty; ``refill`` takes in one piece of work, which may or may not give a task, false if none is left.
+
+        Where new work appears while workers wait, whoever knows calls :meth:`wake`.
+        """
+        self._refill = refill
         self._lanes: dict[str, Lane[TaskT]] = {}
         self._ready: deque[Lane[TaskT]] = deque()
         self._workers: deque[asyncio.Future[Lane[TaskT]]] = deque()
@@ -58,11 +65,21 @@ class Lanes(Generic[TaskT]):
 
     async def take(self) -> Lane[TaskT]:
         """Return a lane whose first task is to be worked on; the caller holds it."""
+        taken_in = 0
+        while not self._ready and self._refill():
+            taken_in += 1
+            if taken_in % _TAKEN_IN_WITHOUT_A_BREAK == 0:
+                await asyncio.sleep(0)  # Work that gives no task must not keep the loop from everything else.
         if self._ready:
             return self._ready.popleft()
         worker: asyncio.Future[Lane[TaskT]] = asyncio.get_running_loop().create_future()
         self._workers.append(worker)
         return await worker
+
+    def wake(self) -> None:
+        """Take in work for as long as there is some and workers wait."""
+        while self._workers and self._refill():
+            pass
 
     def settle(self, lane: Lane[TaskT]) -> None:
         """End the first task of a held lane."""
