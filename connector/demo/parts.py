@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from connector.demo.children import Child
-from connector.demo.web import SandboxControl, free_port, is_ready
+from connector.demo.web import SandboxControl, free_port, is_ok
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,15 @@ class Connector(NamedTuple):
 
     def wait_until_ready(self) -> None:
         """Return when it says that it does its job."""
-        self.child.wait_for("its readiness", lambda: is_ready(self.ops_url), _START_SECONDS)
+        self.child.wait_for("its readiness", self.is_ready, _START_SECONDS)
+
+    def is_ready(self) -> bool:
+        """Tell whether it says that it does its job."""
+        return is_ok(f"{self.ops_url}/readyz")
+
+    def is_live(self) -> bool:
+        """Tell whether it says that it works."""
+        return is_ok(f"{self.ops_url}/livez")
 
 
 def start_kafka(stack: ExitStack, folder: Path, partitions: Mapping[str, int]) -> tuple[Child, str]:

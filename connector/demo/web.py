@@ -62,10 +62,10 @@ class SandboxControl:
             return value
 
 
-def is_ready(ops_url: str) -> bool:
-    """Tell whether a connector says that it does its job."""
+def is_ok(url: str) -> bool:
+    """Tell whether somebody answers there, and with 200."""
     try:
-        with _DIRECT.open(f"{ops_url}/readyz", timeout=_TIMEOUT_SECONDS) as answer:
+        with _DIRECT.open(url, timeout=_TIMEOUT_SECONDS) as answer:
             return bool(answer.status == HTTPStatus.OK)
     except (HTTPError, URLError, ConnectionError, TimeoutError):
         return False

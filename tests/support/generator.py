@@ -35,6 +35,7 @@ class Produced(NamedTuple):
     value: bytes | None
     order_id: str | None = None
     call: str | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class ExpectedOrder(NamedTuple):

@@ -89,14 +89,11 @@ class Case:
 
     def __post_init__(self) -> None:
         """Find each order's events in the input, and its calls in the log."""
-        produced = defaultdict(list)
-        for record in self.plan.records:
-            if record.order_id is not None and record.call is not None:
-                produced[record.order_id].append(record.call)
+        orders = {(record.key, record.value): record.order_id for record in self.plan.records}
+        calls = {(record.key, record.value): record.call for record in self.plan.records}
         for stored in self.evidence.input:
-            order_id = (stored.key or b"").decode("utf-8", "replace")
-            if order_id in produced:
-                call = produced[order_id][len(self.events[order_id])]
+            order_id, call = orders.get((stored.key, stored.value)), calls.get((stored.key, stored.value))
+            if order_id is not None and call is not None:
                 self.events[order_id].append(_Event(call, stored.partition, stored.offset))
         for request in sorted(self.evidence.requests, key=lambda each: float(each["started_ms"])):
             self.calls[str(request["order_id"])].append(_call(request))

@@ -49,7 +49,6 @@ class World:
 
     def __init__(self, broker: Broker, folder: Path, switches: Mapping[str, object] | None = None) -> None:
         """Create the topics and start the sandbox; connectors are started by :meth:`connector`."""
-        self._stack = ExitStack()
         self._folder = folder
         self._connectors = 0
         self.broker = broker
@@ -57,11 +56,13 @@ class World:
         self.events = broker.create_topic(unique_topic("events"), PARTITIONS)
         self.sessions = broker.create_topic(unique_topic("sessions"), 2, {"cleanup.policy": "compact"})
         self.dead_letters = broker.create_topic(unique_topic("dead-letters"))
-        self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, PARTITIONS)
-        self._stack.callback(self.offsets.close)
         self._admin = broker.admin()
         self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 5, "log_level": 2})
-        self.sandbox = start_sandbox(self._stack, folder, switches or {})
+        with ExitStack() as stack:
+            self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, PARTITIONS)
+            stack.callback(self.offsets.close)
+            self.sandbox = start_sandbox(stack, folder, switches or {})
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         """Return this world."""
@@ -83,7 +84,10 @@ class World:
         program: Sequence[str] = ("-m", "connector"),
         is_ready: bool = True,
     ) -> Connector:
-        """Start a connector; ``settings`` by area go over the usual ones; return when it is ready, if it shall be."""
+        """Start a connector and return when it is ready, if it shall be.
+
+        ``settings`` by area go over the usual ones; ``None`` takes a usual one away.
+        """
         self._connectors += 1
         name = f"connector-{self._connectors}"
         all_settings = self._settings(settings or {})
@@ -104,14 +108,15 @@ class World:
             "button": {"base_url": self.sandbox.url},
         }
         areas = SETTINGS.keys() | of_this_world.keys() | changes.keys()
-        return {
+        merged = {
             area: {**SETTINGS.get(area, {}), **of_this_world.get(area, {}), **changes.get(area, {})} for area in areas
         }
+        return {area: {name: value for name, value in merged[area].items() if value is not None} for area in areas}
 
     def produce(self, records: Iterable[Produced], topic: str | None = None) -> None:
         """Write records to the events' topic, or another, and return when they are there."""
         for record in records:
-            self._producer.produce(topic or self.events, record.value, record.key)
+            self._producer.produce(topic or self.events, record.value, record.key, headers=list(record.headers))
             self._producer.poll(0)
         left = self._producer.flush(30)
         assert left == 0, f"{left} records were not written"

@@ -57,8 +57,8 @@ PURCHASED_AND_REFUNDED = ("create", "cancel")
 
 def _case(*calls: dict[str, Any], events: tuple[str, ...] = PURCHASED_AND_REFUNDED, **changes: Any) -> Case:  # noqa: ANN401  evidence
     """Return the case of one order with these events at the offsets 0, 1, ... and these calls."""
-    plan = Plan(records=[Produced(b"o", b"", "o", event) for event in events])
-    records = [Record("events", 0, offset, b"o", b"", {}) for offset in range(len(events))]
+    plan = Plan(records=[Produced(b"o", event.encode(), "o", event) for event in events])
+    records = [Record("events", 0, offset, b"o", event.encode(), {}) for offset, event in enumerate(events)]
     evidence: dict[str, Any] = {
         "orders": {},
         "requests": calls,
