@@ -1,47 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A writer's schema bound to the domain's commerce event, once.
+"""A record of a writer's schema bound to the domain's commerce event, once.
 
-Owns which field of a record becomes which field of the event. Fields are found by name, so a writer may leave out
+Owns which field of the record becomes which field of the event. Fields are found by name, so a writer may leave out
 what is optional, add what it likes and order them as it likes. What a writer lacks, or has with a type that cannot be
 taken, is found here and not record by record.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from connector.avro.converters import NOTHING, Convert
-from connector.avro.fields import Fields, Findings, always
+from connector.avro.fields import Fields, always
 from connector.domain.events import CommerceEvent, Consent, Device, Product
-from connector.domain.orders import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from connector.avro.writer_schema import AvroType
 
 Datum = dict[str, Any]
 """A record as fastavro reads it."""
 
 
-class EventBinding(NamedTuple):
-    """How a record becomes an event; ``lacks`` names what purchases of this writer can never have."""
-
-    convert: Convert[CommerceEvent]
-    lacks: tuple[str, ...]
-
-
-def bind_event(root: AvroType) -> EventBinding | Reject:
-    """Return how records of this writer become events, or why none can."""
-    if root.kind != "record":
-        return Reject("unsupported_writer_schema", f"the writer's schema is {root.kind}, not a record")
-    findings = Findings()
-    event = Fields(root, "", findings)
+def bind_event(event: Fields) -> Convert[CommerceEvent]:
+    """Return how such records become events; what they lack is in the fields' findings afterwards."""
     event.needed("occurred_at").needed_by_purchases("currency_code")
-    action = event.record("product_action") or Fields.none("product_action.", findings)
+    action = event.record("product_action") or event.no_record("product_action")
     action.needed("action").needed("transaction_id").needed_by_purchases("total_amount")
-    convert = _event(event, action)
-    return findings.reject() or EventBinding(convert, tuple(findings.lacks))
+    return _event(event, action)
 
 
 def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
@@ -52,7 +37,8 @@ def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
     currency, environment = event.text("currency_code"), event.text("environment")
     message_id, event_id = event.text("source_message_id"), event.text("event_id")
     session_uuid, session_id, mpid = event.text("session_uuid"), event.text("session_id"), event.text("mpid")
-    identities, device, consent = _identities(event), _device(event), _consent(event)
+    identities, device, consent = identities_of(event), device_of(event), consent_of(event)
+    device_name = name_of_device(event)
     integrations = event.nested_attributes("integration_attributes")
     attributes = event.attributes("custom_attributes")
 
@@ -78,7 +64,7 @@ def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
             identities=identities(of_event("user_identities")),
             integration_attributes=integrations(of_event("integration_attributes")),
             custom_attributes=attributes(of_event("custom_attributes")),
-            device=device(of_event("device")),
+            device=device(of_event(device_name)),
             consent=consent(of_event("consent_state")),
             affiliation=affiliation(of_action("affiliation")),
         )
@@ -121,7 +107,7 @@ def _product(row: Fields) -> Convert[Product]:
     return convert
 
 
-def _identities(event: Fields) -> Convert[Mapping[str, str]]:
+def identities_of(event: Fields) -> Convert[Mapping[str, str]]:
     """Take mParticle's outgoing form (an array, the first of a type counts) and its incoming one (a map)."""
     if event.is_map("user_identities"):
         return event.attributes("user_identities")
@@ -141,8 +127,14 @@ def _identities(event: Fields) -> Convert[Mapping[str, str]]:
     return convert
 
 
-def _device(event: Fields) -> Convert[Device | None]:
-    device = event.record("device")
+def name_of_device(event: Fields) -> str:
+    """Return what the writer calls the device: as the connector's own schema does, or as mParticle's batches do."""
+    return "device_info" if event.has("device_info") and not event.has("device") else "device"
+
+
+def device_of(event: Fields) -> Convert[Device | None]:
+    """Take the device."""
+    device = event.record(name_of_device(event))
     if device is None:
         return always(None)
     platform, ios, android = (
@@ -167,7 +159,8 @@ def _device(event: Fields) -> Convert[Device | None]:
     return convert
 
 
-def _consent(event: Fields) -> Convert[Consent | None]:
+def consent_of(event: Fields) -> Convert[Consent | None]:
+    """Take what the user agreed to."""
     consent = event.record("consent_state")
     if consent is None:
         return always(None)

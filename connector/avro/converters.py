@@ -3,7 +3,8 @@
 
 Owns the choice: each function here is asked once per field of a writer's schema and returns the closure that then
 runs for every record, or ``None`` when a value of that type cannot be taken. A converter is given ``None`` for an
-absent field. Amounts never pass through a float or a ``Decimal``.
+absent field. Amounts never pass through a ``Decimal``, and through a float only where the writer wrote one and the
+caller lets it.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def time_converter(avro: AvroType, path: str) -> Convert[int] | None:
 
 
 def amount_converter(avro: AvroType, path: str) -> Convert[Amount | None] | None:
-    """Take decimals, whole numbers and decimal text; which of them is decided by the schema, or its union's branch."""
+    """Take decimals, whole numbers, decimal text and doubles; which is decided by the schema, or its union's branch."""
     by_type: dict[type, Convert[Amount | None]] = {}
     for type_ in avro.alternatives():
         entry = _amount_of(type_, path)
@@ -157,6 +158,8 @@ def _amount_of(avro: AvroType, path: str) -> tuple[type, Convert[Amount | None]]
         return bytes, _decimal(avro.scale, path)
     if avro.kind in {"int", "long"} and avro.logical is None:
         return int, _whole
+    if avro.kind == "double":
+        return float, _double(path)
     return (str, _decimal_text(path)) if avro.kind == "string" else None
 
 
@@ -182,6 +185,16 @@ def _decimal(scale: int, path: str) -> Convert[Amount | None]:
             return new_tuple(Amount, (from_bytes(value, "big", signed=True), scale))
         problem = f"{path} is a decimal of {len(value)} bytes; it must have 1 to {_MAX_DECIMAL_BYTES}"
         raise BadValueError(Reject("bad_amount", problem))
+
+    return convert
+
+
+def _double(path: str) -> Convert[Amount | None]:
+    """Take the shortest digits that mean this double and no other: those that were written down before it was one."""
+    from_text = _decimal_text(path)
+
+    def convert(value: float | None) -> Amount | None:
+        return None if value is None else from_text(repr(value))
 
     return convert
 

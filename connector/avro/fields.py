@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FLOATS = frozenset({"float", "double"})
-
 
 def always(value: T) -> Convert[T]:
     """Return the converter of a field that the writer does not have."""
@@ -45,10 +43,12 @@ def always(value: T) -> Convert[T]:
 class Findings:
     """What is wrong with a writer's schema."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, *, takes_doubles: bool = False) -> None:
+        """Begin with nothing; ``takes_doubles`` if amounts as doubles are not wrong."""
+        self.takes_doubles = takes_doubles
         self.missing: list[str] = []
         self.lacks: list[str] = []
+        self.doubles: list[str] = []
         self.floats: list[str] = []
         self.unreadable: list[str] = []
 
@@ -65,11 +65,17 @@ class Findings:
             )
         if self.missing:
             yield writer_lacks(self.missing)
-        if self.floats:
+        if self.doubles:
             yield Reject(
                 "double_amounts_refused",
-                f"the writer's schema has amounts as floating-point numbers: {', '.join(self.floats)}; "
-                "write them as decimal, or as text like 12.34",
+                f"the writer's schema has amounts as floating-point numbers: {', '.join(self.doubles)}; "
+                "write them as decimal, or as text like 12.34, or set avro.double_amounts to shortest",
+            )
+        if self.floats:
+            yield Reject(
+                "float_amounts_refused",
+                f"the writer's schema has amounts as floating-point numbers of 32 bits, which hold seven digits: "
+                f"{', '.join(self.floats)}; write them as decimal, or as text like 12.34",
             )
 
 
@@ -90,10 +96,13 @@ class Fields:
         self._path = path
         self._findings = findings
 
-    @classmethod
-    def none(cls, path: str, findings: Findings) -> Fields:
+    def no_record(self, name: str) -> Fields:
         """Return the fields of a record that the writer does not have."""
-        return cls(AvroType("record", 0), path, findings)
+        return Fields(AvroType("record", 0), f"{self._path}{name}.", self._findings)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the writer has the field."""
+        return name in self._fields
 
     def needed(self, name: str) -> Fields:
         """Blame the writer when the field is not there."""
@@ -126,8 +135,12 @@ class Fields:
     def amount(self, name: str) -> Convert[Amount | None]:
         """Bind an amount; a floating-point one has its own refusal."""
         avro = self._fields.get(name)
-        if avro and any(type_.kind in _FLOATS for type_ in avro.alternatives()):
+        kinds = {type_.kind for type_ in avro.alternatives()} if avro else set()
+        if "float" in kinds:
             self._findings.floats.append(self._path + name)
+            return always(None)
+        if "double" in kinds and not self._findings.takes_doubles:
+            self._findings.doubles.append(self._path + name)
             return always(None)
         return self._bind(
             name,

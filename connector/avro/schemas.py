@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-SCHEMA_NAMES = ("commerce_event", "session_attribution")
+SCHEMA_NAMES = ("commerce_event", "commerce_event_batch", "session_attribution")
 
 _PACKAGE = Path(__file__).resolve().parent
 _IN_THE_WHEEL = _PACKAGE / "bundled"

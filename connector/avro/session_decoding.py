@@ -20,6 +20,7 @@ from connector.domain.sessions import SessionEntry, SessionProblem, SessionRecor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_ENCODING_REMEDY = "write the sessions topic in Avro single-object encoding with the connector's own schema"
 _KEY_REMEDY = "the key must be the UTF-8 text of session_uuid, or, without one, session_id in decimal"
 
 
@@ -39,7 +40,7 @@ class SessionDecoder:
         return SessionTombstone(session_key) if value is None else self._entry(session_key, value)
 
     def _entry(self, session_key: str, value: bytes) -> SessionRecord:
-        writer = self._writers.get(value[:SINGLE_OBJECT_HEADER_BYTES]) or unknown_header(value)
+        writer = self._writers.get(value[:SINGLE_OBJECT_HEADER_BYTES]) or unknown_header(value, _ENCODING_REMEDY)
         if isinstance(writer, Reject):
             return SessionProblem(writer.message)
         schema, convert = writer

@@ -20,8 +20,13 @@ from connector.domain.orders import Reject
 SINGLE_OBJECT_MARKER = b"\xc3\x01"
 SINGLE_OBJECT_HEADER_BYTES = 10
 
-_CONFLUENT_MARKER = b"\x00"
-_CONFLUENT_HEADER_BYTES = 5
+CONFLUENT_MARKER = b"\x00"
+CONFLUENT_HEADER_BYTES = 5
+
+
+CONFIGURE_A_REGISTRY = (
+    "set schema_registry.url, or write Avro single-object encoding with one of the connector's own schemas"
+)
 
 
 def single_object_header(schema: dict[str, Any]) -> bytes:
@@ -35,21 +40,24 @@ def single_object_header(schema: dict[str, Any]) -> bytes:
 
 def confluent_schema_id(value: bytes) -> int | None:
     """Return the registry's id of the writer's schema, ``None`` when the value is not in Confluent's wire format."""
-    if not value.startswith(_CONFLUENT_MARKER) or len(value) < _CONFLUENT_HEADER_BYTES:
+    if not value.startswith(CONFLUENT_MARKER) or len(value) < CONFLUENT_HEADER_BYTES:
         return None
-    return int.from_bytes(value[1:_CONFLUENT_HEADER_BYTES], "big")
+    return int.from_bytes(value[1:CONFLUENT_HEADER_BYTES], "big")
 
 
-def unknown_header(value: bytes) -> Reject:
-    """Say why a value whose header belongs to no known schema cannot be read."""
+def unknown_header(value: bytes, instead_of_confluent: str = CONFIGURE_A_REGISTRY) -> Reject:
+    """Say why a value whose header belongs to no known schema cannot be read.
+
+    ``instead_of_confluent`` is the remedy for a value in Confluent's wire format, where no registry is asked.
+    """
     if value.startswith(SINGLE_OBJECT_MARKER):
         return _unknown_single_object(value)
     schema_id = confluent_schema_id(value)
     if schema_id is not None:
         return Reject(
             "no_schema_registry",
-            f"the value is in Confluent's wire format (schema id {schema_id}), but no schema registry is configured; "
-            "write Avro single-object encoding with the connector's own schema",
+            f"the value is in Confluent's wire format (schema id {schema_id}), and no schema registry is asked for it; "
+            f"{instead_of_confluent}",
         )
     start = f"it begins with {value[:2].hex(' ').upper()}" if value else "it is empty"
     return Reject(

@@ -19,7 +19,7 @@ import fastavro
 from connector.domain.orders import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fastavro.types import Schema
 
@@ -62,12 +62,20 @@ class _UnsupportedError(Exception):
     """A part of the schema cannot be read safely; the text says which."""
 
 
-def writer_schema(schema: dict[str, Any]) -> WriterSchema | Reject:
-    """Return the schema made ready, or why no record that was written with it can be read; never raises."""
+def writer_schema(schema: Any, references: Sequence[Any] = ()) -> WriterSchema | Reject:  # noqa: ANN401  any JSON
+    """Return the schema made ready, or why no record that was written with it can be read; never raises.
+
+    ``references`` are schemas whose names it uses, each behind those that it uses itself.
+    """
     named: dict[str, Any] = {}
+    plainly_named: dict[str, Any] = {}
     try:
+        for reference in references:
+            fastavro.parse_schema(_plain(fastavro.parse_schema(reference, named)), plainly_named)
         parsed = fastavro.parse_schema(schema, named)
-        return WriterSchema(_Tree(named).build(parsed), fastavro.parse_schema(_plain(parsed)))
+        if isinstance(parsed, str):
+            parsed = named.get(parsed, parsed)
+        return WriterSchema(_Tree(named).build(parsed), fastavro.parse_schema(_plain(parsed), plainly_named))
     except _UnsupportedError as error:
         return Reject("unsupported_writer_schema", f"the writer's schema cannot be used: {error}")
     except Exception as error:  # noqa: BLE001  a foreign schema may be any JSON; fastavro does not say what it raises

@@ -5,6 +5,7 @@
 option classes made from these, never the settings themselves.
 """
 
+from connector.settings.avro import AvroSettings
 from connector.settings.button import ButtonSettings
 from connector.settings.checks import DRAIN_MARGIN_SECONDS, contradictions
 from connector.settings.dead_letters import DeadLettersSettings
@@ -15,10 +16,12 @@ from connector.settings.log import LogSettings
 from connector.settings.ops import OpsSettings
 from connector.settings.problems import Problem, SettingsError
 from connector.settings.root import Settings
+from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
 
 __all__ = [
     "DRAIN_MARGIN_SECONDS",
+    "AvroSettings",
     "ButtonSettings",
     "DeadLettersSettings",
     "DeliverySettings",
@@ -26,6 +29,7 @@ __all__ = [
     "LogSettings",
     "OpsSettings",
     "Problem",
+    "SchemaRegistrySettings",
     "SessionsSettings",
     "Settings",
     "SettingsError",

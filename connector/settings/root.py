@@ -7,12 +7,14 @@ Owns the list of areas. Built in code it takes what it is given and nothing else
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connector.settings.avro import AvroSettings
 from connector.settings.button import ButtonSettings
 from connector.settings.dead_letters import DeadLettersSettings
 from connector.settings.delivery import DeliverySettings
 from connector.settings.kafka import KafkaSettings
 from connector.settings.log import LogSettings
 from connector.settings.ops import OpsSettings
+from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
 
 
@@ -22,6 +24,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kafka: KafkaSettings = Field(description="The Kafka cluster and the consumer group.")
+    schema_registry: SchemaRegistrySettings = Field(
+        default=SchemaRegistrySettings(),
+        description="The schema registry.",
+    )
+    avro: AvroSettings = Field(default=AvroSettings(), description="How events are read.")
     sessions: SessionsSettings = Field(default=SessionsSettings(), description="Attribution tokens by session.")
     dead_letters: DeadLettersSettings = Field(default=DeadLettersSettings(), description="Dead letters.")
     button: ButtonSettings = Field(description="Button's Order API.")

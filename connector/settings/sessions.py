@@ -4,11 +4,11 @@
 Owns their names and defaults. Never reads the table.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connector.settings.base import Area, TopicName
+from connector.settings.base import AnyCase, Area, TopicName
 
 
 class SessionsSettings(Area):
@@ -19,4 +19,10 @@ class SessionsSettings(Area):
         default=5.0,
         description="A token that was seen this much later than the purchase still counts as seen before it; "
         "makes up for clocks that differ.",
+    )
+    compaction_unknown: Annotated[Literal["warn", "refuse"], AnyCase] = Field(
+        default="refuse",
+        description="What becomes of the start when the brokers do not say whether the topic is compacted (they do not "
+        "answer, or do not allow DESCRIBE_CONFIGS): a warning, or no start. A topic that is known not to be compacted "
+        "is always refused: its tokens would be deleted by age.",
     )

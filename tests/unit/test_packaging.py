@@ -54,7 +54,7 @@ def test_the_wheel_holds_the_package_its_types_and_its_licence_and_nothing_else(
 
 def test_the_schemas_are_there() -> None:
     """The rules above are about schemas that exist."""
-    assert set(_SCHEMAS) == {"commerce_event", "session_attribution"}
+    assert set(_SCHEMAS) == {"commerce_event", "commerce_event_batch", "session_attribution"}
 
 
 def _look_from(folder: Path, **environment: str) -> object:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WITHOUT_DEFAULT = {
+    "CommerceEventBatch.events",
     "CommerceEvent.occurred_at",
     "ProductAction.action",
     "UserIdentity.identity_type",
@@ -62,7 +63,7 @@ def test_a_schema_is_valid_avro(name: str) -> None:
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
     """A typo in a schema's name is answered with the names that there are."""
-    with pytest.raises(ValueError, match="there are commerce_event, session_attribution"):
+    with pytest.raises(ValueError, match="there are commerce_event, commerce_event_batch, session_attribution"):
         schemas.schema_text("comerce_event")
 
 

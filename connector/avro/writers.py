@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A writer's schema made ready, once, for reading its records as commerce events.
+
+Owns everything that depends on the schema alone, and the one way from a record's bytes to its events. Never raises for
+what a producer wrote: an event that is bad by itself is a ``Reject`` in its place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connector.avro.batch import EVENTS, Shared, bind_shared, events_of, inherit, is_batch
+from connector.avro.binding import Datum, bind_event
+from connector.avro.converters import BadValueError, Convert
+from connector.avro.fields import Fields, Findings, writer_lacks
+from connector.avro.writer_schema import WriterSchema, read, writer_schema
+from connector.domain.actions import PURCHASE, name_of
+from connector.domain.events import CommerceEvent
+from connector.domain.orders import Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Events = list[CommerceEvent | Reject]
+
+
+class Writer(NamedTuple):
+    """A writer's schema, ready to read events by.
+
+    ``event`` reads one; ``shared`` what the events of a batch have in common, ``None`` when a record is one event.
+    ``lacks`` is what the writer's purchases end as when its schema lacks what they need.
+    """
+
+    schema: WriterSchema
+    event: Convert[CommerceEvent]
+    shared: Convert[Shared] | None = None
+    lacks: Reject | None = None
+
+
+def bind_writer(
+    schema: Any,  # noqa: ANN401  any JSON
+    references: Sequence[Any] = (),
+    *,
+    label: str = "",
+    takes_doubles: bool = False,
+) -> Writer | Reject:
+    """Make a writer's schema ready, or say why none of its records can become an event; never raises.
+
+    ``references`` are the schemas that it refers to. ``label`` says in messages which schema is meant.
+    """
+    prepared = writer_schema(schema, references)
+    if isinstance(prepared, Reject):
+        return _labelled(label, prepared)
+    if prepared.root.kind != "record":
+        problem = f"the writer's schema is {prepared.root.kind}, not a record"
+        return _labelled(label, Reject("unsupported_writer_schema", problem))
+    findings = Findings(takes_doubles=takes_doubles)
+    root = Fields(prepared.root, "", findings)
+    shared = bind_shared(root) if is_batch(root) else None
+    event = bind_event(events_of(root) if shared else root)
+    refused = findings.reject()
+    if refused is not None:
+        return _labelled(label, refused)
+    lacks = _labelled(label, writer_lacks(findings.lacks)) if findings.lacks else None
+    return Writer(prepared, event, shared, lacks)
+
+
+def decode_events(value: bytes, start: int, writer: Writer) -> Events | Reject:
+    """Return the events of the record that begins at ``start``, behind the header; never raises."""
+    datum = read(value, start, writer.schema)
+    if isinstance(datum, Reject):
+        return datum
+    if writer.shared is None:
+        return [_judged(datum, writer)]
+    shared = writer.shared(datum)
+    judged = [_judged(row, writer) for row in datum.get(EVENTS) or ()]
+    return [each if isinstance(each, Reject) else inherit(each, shared) for each in judged]
+
+
+def _labelled(label: str, reject: Reject) -> Reject:
+    return Reject(reject.reason, f"{label}: {reject.message}") if label else reject
+
+
+def _judged(datum: Datum, writer: Writer) -> CommerceEvent | Reject:
+    try:
+        event = writer.event(datum)
+    except BadValueError as error:
+        return error.reject
+    return writer.lacks if writer.lacks and name_of(event.action) == PURCHASE else event
