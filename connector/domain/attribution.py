@@ -30,6 +30,8 @@ _ORGANISATION_PREFIX = "org-"
 # What Button asks integrations to be tested with.
 _TEST_PREFIX = "fakesrctok-"
 
+_SUSPECT_PREFIXES = (_ORGANISATION_PREFIX, _TEST_PREFIX)
+
 # Button promises "URL safe", at most 255 characters, and asks not to look for more. The characters are those that can
 # stand in the value of a URL's query parameter (RFC 3986), which is where a token comes from.
 _TOKEN = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@/?%-]{1,255}")
@@ -120,9 +122,9 @@ def is_token(text: str) -> bool:
 
 def may_be_sent(token: str, event: CommerceEvent, policy: Policy) -> bool:
     """Return whether a token may stand in this event's order: no organisation, and no test outside of tests."""
-    if token.startswith(_TEST_PREFIX) and policy.refuses_test_tokens and not is_development(event):
-        return False
-    return not token.startswith(_ORGANISATION_PREFIX)
+    if not token.startswith(_SUSPECT_PREFIXES):
+        return True
+    return token.startswith(_TEST_PREFIX) and (is_development(event) or not policy.refuses_test_tokens)
 
 
 def _is_usable(token: str, event: CommerceEvent, policy: Policy) -> bool:

@@ -8,7 +8,6 @@ that limits tracking.
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 # mParticle's documents, its Python SDK and its Firehose each have their own name for it.
 CUSTOMER_ID_TYPES = ("customer_id", "customerid", "customer")
 
-_SHA_256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SHA_256_DIGITS = 64
+_HEX_DIGITS = "0123456789abcdef"
 _AUTHORIZED = "authorized"
 _ANDROID = "android"
 
@@ -54,7 +54,9 @@ def hash_email(address: str) -> str | None:
     canonical = address.strip().lower()
     if not canonical:
         return None
-    return canonical if _SHA_256.fullmatch(canonical) else sha256(canonical.encode()).hexdigest()
+    if len(canonical) == _SHA_256_DIGITS and not canonical.strip(_HEX_DIGITS):
+        return canonical
+    return sha256(canonical.encode()).hexdigest()
 
 
 def device_id_of(device: Device) -> str | None:

@@ -20,22 +20,22 @@ MAX_CATEGORIES = 7
 _LEVELS = tuple(f"category_{level}" for level in range(1, 6))
 _UPC = "upc"
 
+Details = tuple[tuple[str, ...], "Mapping[str, str] | None", str | None]
+"""A line's categories, attributes and UPC."""
+
 # These have a field of their own at Button.
 _NOT_ATTRIBUTES = frozenset((*_LEVELS, _UPC))
 
 
-def category_of(product: Product) -> tuple[str, ...]:
-    """Return the categories, the most general one first: as a list, else by level, else the only one.
-
-    What is finer than Button's seventh is left out; the others are no less true for it.
-    """
-    levels: tuple[str | None, ...] = product.categories
-    if not levels and product.attributes:
-        levels = tuple([product.attributes.get(level) for level in _LEVELS])
-    categories = tuple([level for level in levels if level]) if levels else ()
-    if categories:
-        return categories[:MAX_CATEGORIES]
-    return (product.category,) if product.category else ()
+def details_of(product: Product, order_coupon: str | None) -> Details:
+    """Return all that is known; a coupon of the whole order stands on each line without one of its own."""
+    # Taken apart at once: most products have next to none of these, and eight look-ups by name would be the most that
+    # a plain line costs.
+    _, _, category, _, _, _, coupon, attributes, brand, variant, upc, _, categories = product
+    coupon = coupon or order_coupon
+    if attributes or upc or categories:
+        return _category(product), _attributes(product, coupon), upc_of(product)
+    return (category,) if category else (), _attributes(product, coupon) if coupon or brand or variant else None, None
 
 
 def raw_upc_of(product: Product) -> str | None:
@@ -49,11 +49,20 @@ def upc_of(product: Product) -> str | None:
     return None if raw is None else to_upc(raw)
 
 
-def attributes_of(product: Product, order_coupon: str | None) -> Mapping[str, str] | None:
-    """Return what else is known of the line; a coupon of the whole order stands on each line without one of its own."""
-    coupon = product.coupon_code or order_coupon
-    if not (coupon or product.attributes or product.brand or product.variant):
-        return None
+def _category(product: Product) -> tuple[str, ...]:
+    """Return the categories, the most general one first: as a list, else by level, else the only one.
+
+    What is finer than Button's seventh is left out; the others are no less true for it.
+    """
+    levels = product.categories or [product.attributes.get(level) for level in _LEVELS]
+    categories = tuple([level for level in levels if level])
+    if categories:
+        return categories[:MAX_CATEGORIES]
+    return (product.category,) if product.category else ()
+
+
+def _attributes(product: Product, coupon: str | None) -> Mapping[str, str] | None:
+    """Return what has no field of its own at Button; what has one in the event goes before an attribute's name."""
     attributes = {name: text for name, text in product.attributes.items() if name not in _NOT_ATTRIBUTES}
     own = {"brand": product.brand, "variant": product.variant, "coupon_code": coupon}
     return attributes | {name: text for name, text in own.items() if text} or None

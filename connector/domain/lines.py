@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from connector.domain.amounts import minor_units_of, total_of
-from connector.domain.details import attributes_of, category_of, raw_upc_of, upc_of
+from connector.domain.details import details_of, raw_upc_of
 from connector.domain.money import MAX_MINOR_UNITS, minus, times, to_minor_units, to_whole
 from connector.domain.orders import LineItem, Reject
 from connector.domain.policy import InvalidUpc
@@ -30,12 +30,13 @@ _MAX_SHOWN_CHARACTERS = 60
 def lines_from(event: CommerceEvent, currency: Currency, policy: Policy) -> tuple[LineItem, ...] | Reject:
     """Return one line for each product, or the reject of the first that cannot be told."""
     products, order_coupon = event.products, event.coupon_code
+    rejects_invalid_upc = policy.invalid_upc is InvalidUpc.REJECT
     lines = []
     for index, identifier in enumerate(identifiers_of(products)):
         line = _line(index, products[index], identifier, currency, order_coupon)
         if isinstance(line, Reject):
             return line
-        if policy.invalid_upc is InvalidUpc.REJECT and line.upc is None and raw_upc_of(products[index]):
+        if rejects_invalid_upc and line.upc is None and raw_upc_of(products[index]):
             return _invalid_upc(index, products[index])
         lines.append(line)
     return tuple(lines)
@@ -84,16 +85,8 @@ def _line(
     total = _total(index, product, quantity, currency)
     if isinstance(total, Reject):
         return total
-    return LineItem(
-        identifier,
-        total,
-        quantity,
-        sku,
-        product.name or None,
-        category_of(product),
-        attributes_of(product, order_coupon),
-        upc_of(product),
-    )
+    category, attributes, upc = details_of(product, order_coupon)
+    return LineItem(identifier, total, quantity, sku, product.name or None, category, attributes, upc)
 
 
 def _invalid_upc(index: int, product: Product) -> Reject:
@@ -130,6 +123,10 @@ def _total(index: int, product: Product, quantity: int, currency: Currency) -> i
             "missing_line_total",
             f"{_label(index, product)} has neither total_product_amount nor price; send one of them, 0 for a gift",
         )
+    total = to_minor_units(amount, currency)
+    if isinstance(total, int) and total <= MAX_MINOR_UNITS:
+        return total
+    # The words take longer to make than the check, so only a line that needs them pays for them.
     return _checked(index, product, name, amount, currency)
 
 
@@ -140,10 +137,6 @@ def _discounted(index: int, product: Product, full: Amount, discount: Amount, cu
 
 
 def _checked(index: int, product: Product, name: str, amount: Amount, currency: Currency) -> int | Reject:
-    total = to_minor_units(amount, currency)
-    if isinstance(total, int) and total <= MAX_MINOR_UNITS:
-        return total
-    # The words take longer to make than the check, so only a line that needs them pays for them.
     name = f"{name} of {_label(index, product)}"
     minor_units = minor_units_of(name, amount, currency)
     return minor_units if isinstance(minor_units, Reject) else total_of(name, minor_units)

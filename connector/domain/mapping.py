@@ -41,7 +41,10 @@ def order_from(event: CommerceEvent, token: str | None, policy: Policy) -> Order
     currency = _currency(event.currency, policy)
     if isinstance(currency, Reject):
         return currency
-    purchase_date = _purchase_date(event)
+    name, unix_ms = "occurred_at", event.occurred_at_ms
+    if event.purchased_at_ms is not None:
+        name, unix_ms = "product_action.purchased_at", event.purchased_at_ms
+    purchase_date = _date(name, "invalid_purchase_date", unix_ms)
     if isinstance(purchase_date, Reject):
         return purchase_date
     lines = lines_from(event, currency, policy)
@@ -51,7 +54,8 @@ def order_from(event: CommerceEvent, token: str | None, policy: Policy) -> Order
     if isinstance(total, Reject):
         return total
     order = Order(order_id, total, currency.code, purchase_date, lines, token, customer_from(event, policy))
-    return _with_extras(order, event, policy)
+    has_extras = event.customer_order_id or event.order_channel or event.finalized_at_ms is not None
+    return _with_extras(order, event, policy) if has_extras else order
 
 
 def order_id_from(event: CommerceEvent) -> str | Reject:
@@ -106,12 +110,6 @@ def _currency(code: str | None, policy: Policy) -> Currency | Reject:
         f"currency_code is {code[:_MAX_SHOWN_CHARACTERS]!a}, which ISO 4217 does not list as a currency with a minor "
         "unit; send one of its three-letter codes, such as USD",
     )
-
-
-def _purchase_date(event: CommerceEvent) -> str | Reject:
-    if event.purchased_at_ms is None:
-        return _date("occurred_at", "invalid_purchase_date", event.occurred_at_ms)
-    return _date("product_action.purchased_at", "invalid_purchase_date", event.purchased_at_ms)
 
 
 def _date(name: str, reason: str, unix_ms: int) -> str | Reject:
