@@ -21,14 +21,18 @@ __all__ = ["Broker", "NoBrokerError", "free_port", "shared_broker", "start_broke
 
 
 @contextmanager
-def start_broker(properties: Mapping[str, str] | None = None) -> Iterator[Broker]:
+def start_broker(
+    properties: Mapping[str, str] | None = None,
+    listeners: Mapping[str, int] | None = None,
+) -> Iterator[Broker]:
     """Start a broker of our own and end it at exit; ``properties`` override those of the server.
 
+    ``listeners`` (``SSL``, ``SASL_SSL``) with their ports are there beside the plain one, which is the broker's own.
     Docker where an engine answers, else the JVM. Raises :class:`NoBrokerError` where neither can be had. When the
     body raises, the broker's log is kept and its place is printed.
     """
     with ExitStack() as stack:
-        yield _first_that_starts(stack, properties or {})
+        yield _first_that_starts(stack, properties or {}, listeners or {})
 
 
 @contextmanager
@@ -44,11 +48,11 @@ def shared_broker() -> Iterator[Broker]:
     yield foreign
 
 
-def _first_that_starts(stack: ExitStack, properties: Mapping[str, str]) -> Broker:
+def _first_that_starts(stack: ExitStack, properties: Mapping[str, str], listeners: Mapping[str, int]) -> Broker:
     reasons = []
     for way in (kafka_docker.start, kafka_jvm.start):
         try:
-            return stack.enter_context(way(properties))
+            return stack.enter_context(way(properties, listeners))
         except NoBrokerError as reason:
             reasons.append(str(reason))
     message = f"no Kafka: KAFKA_BOOTSTRAP is not set; {'; '.join(reasons)}"

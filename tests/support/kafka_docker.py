@@ -29,11 +29,11 @@ exec ./kafka-server-start.sh /tmp/server.properties
 
 
 @contextmanager
-def start(properties: Mapping[str, str]) -> Iterator[Broker]:
+def start(properties: Mapping[str, str], listeners: Mapping[str, int]) -> Iterator[Broker]:
     """Start a broker in a container and remove it at exit."""
     _require_engine()
     port = free_port()
-    container = _start_container(port, properties)
+    container = _start_container(port, properties, listeners)
     try:
         broker = DockerBroker(container, port)
         broker.wait_until_it_answers()
@@ -64,14 +64,17 @@ class DockerBroker(Broker):
         self.wait_until_it_answers()
 
 
-def _start_container(port: int, properties: Mapping[str, str]) -> DockerContainer:
+def _start_container(port: int, properties: Mapping[str, str], listeners: Mapping[str, int]) -> DockerContainer:
     with warnings.catch_warnings():
         # Slow to import, and they warn about themselves: only where an engine answers.
         warnings.simplefilter("ignore")
         from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415  it has no types
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415  see above
     container = DockerContainer(_IMAGE).with_bind_ports(port, port).with_command(["sh", "-c", _COMMAND])
-    container.with_env("SERVER_PROPERTIES", _server_properties(port, properties)).with_env("CLUSTER", cluster_id())
+    for each in listeners.values():
+        container.with_bind_ports(each, each)
+    container.with_env("SERVER_PROPERTIES", _server_properties(port, properties, listeners))
+    container.with_env("CLUSTER", cluster_id())
     try:
         return container.start()
     except DockerException as fault:
@@ -79,10 +82,10 @@ def _start_container(port: int, properties: Mapping[str, str]) -> DockerContaine
         raise NoBrokerError(message) from fault
 
 
-def _server_properties(port: int, extra: Mapping[str, str]) -> str:
+def _server_properties(port: int, extra: Mapping[str, str], listeners: Mapping[str, int]) -> str:
     return server_properties(
-        listen=f"0.0.0.0:{port}",
-        advertised=f"127.0.0.1:{port}",
+        host="0.0.0.0",  # noqa: S104  inside the container
+        ports={"PLAINTEXT": port, **listeners},
         controller_port=port + 1,
         log_dir="/tmp/kafka-data",  # noqa: S108  a folder of the container
         extra=extra,

@@ -27,7 +27,7 @@ _SHOWN_LOG_CHARACTERS = 2_000
 
 
 @contextmanager
-def start(properties: Mapping[str, str]) -> Iterator[Broker]:
+def start(properties: Mapping[str, str], listeners: Mapping[str, int]) -> Iterator[Broker]:
     """Start a broker and kill it at exit; its log is kept when the body raises."""
     try:
         jars = classpath()
@@ -35,7 +35,7 @@ def start(properties: Mapping[str, str]) -> Iterator[Broker]:
         message = f"no broker on the JVM: {reason}"
         raise NoBrokerError(message) from reason
     folder = Path(tempfile.mkdtemp(prefix="button-connector-kafka-"))
-    broker = JvmBroker(jars, folder, properties)
+    broker = JvmBroker(jars, folder, properties, listeners)
     try:
         broker.restart()
         yield broker
@@ -50,7 +50,7 @@ def start(properties: Mapping[str, str]) -> Iterator[Broker]:
 class JvmBroker(Broker):
     """One broker, formatted once, started as often as wanted."""
 
-    def __init__(self, jars: str, folder: Path, properties: Mapping[str, str]) -> None:
+    def __init__(self, jars: str, folder: Path, properties: Mapping[str, str], listeners: Mapping[str, int]) -> None:
         """Choose the ports and write the server's properties into ``folder``; starts nothing."""
         port = free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
@@ -62,8 +62,8 @@ class JvmBroker(Broker):
         self._guard: subprocess.Popen[bytes] | None = None
         self._properties.write_text(
             server_properties(
-                listen=self.bootstrap_servers,
-                advertised=self.bootstrap_servers,
+                host="127.0.0.1",
+                ports={"PLAINTEXT": port, **listeners},
                 controller_port=free_port(),
                 log_dir=str(folder / "data"),
                 extra=properties,

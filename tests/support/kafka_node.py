@@ -31,7 +31,7 @@ _SINGLE_NODE = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -136,19 +136,24 @@ def free_port() -> int:
 
 def server_properties(
     *,
-    listen: str,
-    advertised: str,
+    host: str,
+    ports: Mapping[str, int],
     controller_port: int,
     log_dir: str,
     extra: Mapping[str, str],
 ) -> str:
-    """Return the text of a ``server.properties`` for one node that is broker and controller."""
+    """Return the text of a ``server.properties`` for one node that is broker and controller.
+
+    ``ports`` are those of its listeners on ``host``: ``PLAINTEXT``, ``SSL``, ``SASL_SSL``; clients find it on loopback.
+    """
     controller = f"127.0.0.1:{controller_port}"
+    bound = [f"{name}://{host}:{port}" for name, port in ports.items()]
+    told = [f"{name}://127.0.0.1:{port}" for name, port in ports.items()]
     properties = {
         **_SINGLE_NODE,
         "controller.quorum.bootstrap.servers": controller,
-        "listeners": f"PLAINTEXT://{listen},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{advertised}",
+        "listeners": ",".join([*bound, f"CONTROLLER://{controller}"]),
+        "advertised.listeners": ",".join(told),
         "log.dirs": log_dir,
         **extra,
     }

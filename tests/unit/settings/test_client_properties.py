@@ -102,8 +102,8 @@ def test_a_variable_may_hold_properties_as_json(config: Path) -> None:
         (
             "enable.auto.commit",
             (
-                "is the connector's own: an offset is committed when what it covers was acknowledged, and never otherwise "
-                "(connector.yaml, line 6). Leave it out."
+                "is the connector's own: an offset is committed when what it covers was acknowledged, and never "
+                "otherwise (connector.yaml, line 6). Leave it out."
             ),
         ),
         (
