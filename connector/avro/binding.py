@@ -39,6 +39,9 @@ def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
     session_uuid, session_id, mpid = event.text("session_uuid"), event.text("session_id"), event.text("mpid")
     identities, device, consent = identities_of(event), device_of(event), consent_of(event)
     device_name = name_of_device(event)
+    token, channel, is_new = event.text("btn_ref"), event.text("order_channel"), event.flag("is_new_customer")
+    customer_order_id = action.text("customer_order_id")
+    purchased_at, finalized_at = _moment(action, "purchased_at"), _moment(action, "finalized_at")
     integrations = event.nested_attributes("integration_attributes")
     attributes = event.attributes("custom_attributes")
 
@@ -67,9 +70,21 @@ def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
             device=device(of_event(device_name)),
             consent=consent(of_event("consent_state")),
             affiliation=affiliation(of_action("affiliation")),
+            btn_ref=token(of_event("btn_ref")),
+            customer_order_id=customer_order_id(of_action("customer_order_id")),
+            order_channel=channel(of_event("order_channel")),
+            is_new_customer=is_new(of_event("is_new_customer")),
+            purchased_at_ms=purchased_at(of_action("purchased_at")),
+            finalized_at_ms=finalized_at(of_action("finalized_at")),
         )
 
     return convert
+
+
+def _moment(fields: Fields, name: str) -> Convert[int | None]:
+    """Take a time that need not be there."""
+    time = fields.time(name)
+    return lambda value: None if value is None else time(value)
 
 
 def _products(action: Fields) -> Convert[tuple[Product, ...]]:
@@ -88,6 +103,7 @@ def _product(row: Fields) -> Convert[Product]:
     sku, name, category, coupon = row.text("id"), row.text("name"), row.text("category"), row.text("coupon_code")
     price, quantity, total = row.amount("price"), row.amount("quantity"), row.amount("total_product_amount")
     brand, variant, attributes = row.text("brand"), row.text("variant"), row.attributes("custom_attributes")
+    upc, discount, categories = row.text("upc"), row.amount("discount"), row.texts("categories")
 
     def convert(datum: Datum) -> Product:
         of = datum.get
@@ -102,6 +118,9 @@ def _product(row: Fields) -> Convert[Product]:
             attributes=attributes(of("custom_attributes")),
             brand=brand(of("brand")),
             variant=variant(of("variant")),
+            upc=upc(of("upc")),
+            discount=discount(of("discount")),
+            categories=categories(of("categories")),
         )
 
     return convert

@@ -105,6 +105,14 @@ def attributes_converter(avro: AvroType) -> Convert[Mapping[str, str]] | None:
     return None
 
 
+def texts_converter(avro: AvroType) -> Convert[tuple[str, ...]] | None:
+    """Take lists of text; what is null or blank is left out."""
+    list_ = avro.only("array")
+    if list_ is None or list_.items is None or {type_.kind for type_ in list_.items.alternatives()} != {"string"}:
+        return None
+    return lambda value: tuple([text for text in value if _text(text)]) if value else ()
+
+
 def nested_attributes_converter(avro: AvroType) -> Convert[Mapping[str, Mapping[str, str]]] | None:
     """Take maps of such maps."""
     values = _map_values(avro)

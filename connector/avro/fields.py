@@ -17,6 +17,7 @@ from connector.avro.converters import (
     flag_converter,
     nested_attributes_converter,
     text_converter,
+    texts_converter,
     time_converter,
     verbatim_converter,
 )
@@ -152,6 +153,10 @@ class Fields:
     def attributes(self, name: str) -> Convert[Mapping[str, str]]:
         """Bind a map of text."""
         return self._bind(name, "a map of text", attributes_converter, NOTHING)
+
+    def texts(self, name: str) -> Convert[tuple[str, ...]]:
+        """Bind a list of text."""
+        return self._bind(name, "a list of text", texts_converter, ())
 
     def nested_attributes(self, name: str) -> Convert[Mapping[str, Mapping[str, str]]]:
         """Bind a map of maps of text."""
