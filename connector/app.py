@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from connector.avro.decoding import AvroDecoder
+from connector.avro.registered import RegisteredOptions, RegisteredWriters
 from connector.avro.session_decoding import SessionDecoder
 from connector.button.client import ButtonClient
 from connector.button.pyreqwest_transport import PyreqwestTransport
@@ -27,6 +28,7 @@ from connector.button.transport import TransportOptions
 from connector.engine.admission import State
 from connector.engine.backoff import Backoff
 from connector.engine.engine import Engine, EngineOptions, Ports
+from connector.kafka.compaction import check_compaction, refuse_when_reachable
 from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.follower import TopicFollower
 from connector.kafka.options import DeadLetterOptions, FollowerOptions, KafkaConnection, SourceOptions
@@ -63,12 +65,18 @@ def run(settings: Settings) -> int:
     adopt_libraries(sys.stderr, settings.log.level, settings.log.format, redactor)
     connection = KafkaConnection(settings.kafka.bootstrap_servers)
     problems = check_topics(connection, _topics(settings))
+    is_reachable = not problems
+    if is_reachable:
+        must_be_known = settings.sessions.compaction_unknown == "refuse"
+        compaction = check_compaction(connection, settings.sessions.topic, must_be_known=must_be_known)
+        problems = [] if compaction is None else [compaction]
     for problem in problems:
-        log.error("cannot start" if not problem.may_pass else "waiting", key=problem.setting, message=problem.message)
+        write, line = (log.warning, "starting all the same") if problem.may_pass else (log.error, "cannot start")
+        write(line, key=problem.setting, message=problem.message)
     if any(not problem.may_pass for problem in problems):
         return EXIT_FAILED
     gc.set_threshold(_FIRST_GENERATION_OBJECTS, 20, 20)
-    return uvloop.run(Connector(settings, log, redactor).run())
+    return uvloop.run(Connector(settings, log, redactor, was_reachable=is_reachable).run())
 
 
 def _topics(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -89,9 +97,10 @@ class _WallClock:
 class Connector:
     """All parts of one process."""
 
-    def __init__(self, settings: Settings, log: Log, redactor: Redactor) -> None:
+    def __init__(self, settings: Settings, log: Log, redactor: Redactor, *, was_reachable: bool) -> None:
         """Take what is needed; the parts are put together on the loop that runs them."""
         self._settings = settings
+        self._was_reachable = was_reachable
         self._log = log
         self._redactor = redactor
 
@@ -135,7 +144,7 @@ class Connector:
         self._engine = Engine(
             Ports(
                 source=self._source,
-                decoder=AvroDecoder(),
+                decoder=AvroDecoder(registered=self._registered_writers(observer)),
                 orders=ButtonClient(
                     self._transport,
                     self._read_api_key,
@@ -183,6 +192,8 @@ class Connector:
             _watch(self._follower.failed()): _failure,
             _watch(self._letters.failed()): _failure,
         }
+        if not self._was_reachable:
+            watched[_watch(self._sessions_refused())] = _failure
         done, others = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
             task.cancel()
@@ -216,6 +227,40 @@ class Connector:
         health.started_when("sessions", self._sessions_unfinished)
         health.ready_when("sending", self._not_sending)
         return health
+
+    def _registered_writers(self, observer: OpsObserver) -> RegisteredWriters | None:
+        registry = self._settings.schema_registry
+        if registry.url is None:
+            return None
+        # Not at the top of the file: it is slow to load, and many need none.
+        from connector.avro.registry import ConfluentRegistry, RegistryOptions  # noqa: PLC0415  see above
+
+        options = RegistryOptions(
+            url=registry.url,
+            username=registry.username,
+            read_password=self._read_registry_password,
+            ca_file=registry.ca_file,
+            client_cert_file=registry.client_cert_file,
+            client_key_file=registry.client_key_file,
+            request_timeout_seconds=registry.request_timeout_seconds,
+        )
+        how = RegisteredOptions(
+            unknown_id_seconds=registry.unknown_id_seconds,
+            takes_doubles=self._settings.avro.double_amounts == "shortest",
+        )
+        return RegisteredWriters(ConfluentRegistry(options), how, observer, Random())  # noqa: S311  as above
+
+    def _read_registry_password(self) -> str:
+        secret = self._settings.schema_registry.read_password()
+        password = secret.get_secret_value() if secret is not None else ""
+        self._redactor.learn(password)
+        return password
+
+    async def _sessions_refused(self) -> KafkaFailure:
+        sessions = self._settings.sessions
+        must_be_known = sessions.compaction_unknown == "refuse"
+        connection = KafkaConnection(self._settings.kafka.bootstrap_servers)
+        return await refuse_when_reachable(connection, sessions.topic, must_be_known=must_be_known)
 
     def _read_api_key(self) -> str:
         key = self._settings.button.read_api_key().get_secret_value()

@@ -105,7 +105,8 @@ def _settings(bootstrap_servers: str, base_url: str) -> Mapping[str, Any]:
             "topics": [EVENTS],
             "session_timeout_ms": 4000,
         },
-        "sessions": {"topic": SESSIONS, "clock_skew_seconds": CLOCK_SKEW.total_seconds()},
+        # The embedded Kafka does not say how its topics are kept.
+        "sessions": {"topic": SESSIONS, "compaction_unknown": "warn", "clock_skew_seconds": CLOCK_SKEW.total_seconds()},
         "dead_letters": {"topic": DEAD_LETTERS},
         "button": {
             "base_url": base_url,
