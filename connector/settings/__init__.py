@@ -13,7 +13,9 @@ from connector.settings.delivery import DeliverySettings
 from connector.settings.kafka import KafkaSettings
 from connector.settings.load import load
 from connector.settings.log import LogSettings
+from connector.settings.mapping import MappingSettings
 from connector.settings.ops import OpsSettings
+from connector.settings.policy import PolicySettings
 from connector.settings.problems import Problem, SettingsError
 from connector.settings.root import Settings
 from connector.settings.schema_registry import SchemaRegistrySettings
@@ -27,7 +29,9 @@ __all__ = [
     "DeliverySettings",
     "KafkaSettings",
     "LogSettings",
+    "MappingSettings",
     "OpsSettings",
+    "PolicySettings",
     "Problem",
     "SchemaRegistrySettings",
     "SessionsSettings",

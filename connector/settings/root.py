@@ -13,7 +13,9 @@ from connector.settings.dead_letters import DeadLettersSettings
 from connector.settings.delivery import DeliverySettings
 from connector.settings.kafka import KafkaSettings
 from connector.settings.log import LogSettings
+from connector.settings.mapping import MappingSettings
 from connector.settings.ops import OpsSettings
+from connector.settings.policy import PolicySettings
 from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
 
@@ -29,6 +31,11 @@ class Settings(BaseSettings):
         description="The schema registry.",
     )
     avro: AvroSettings = Field(default=AvroSettings(), description="How events are read.")
+    mapping: MappingSettings = Field(
+        default=MappingSettings(),
+        description="Fields that are taken from elsewhere in the event.",
+    )
+    policy: PolicySettings = Field(default=PolicySettings(), description="What may be told to Button, and how.")
     sessions: SessionsSettings = Field(default=SessionsSettings(), description="Attribution tokens by session.")
     dead_letters: DeadLettersSettings = Field(default=DeadLettersSettings(), description="Dead letters.")
     button: ButtonSettings = Field(description="Button's Order API.")

@@ -32,6 +32,8 @@ _NOT_A = {
     "finite_number": ("is not a finite number", "Give a number"),
     "string_type": ("is not text", "Put it in quotes"),
     "string_too_short": ("is empty", "Give a text"),
+    "bool_parsing": ("is neither true nor false", "Give true or false"),
+    "bool_type": ("is neither true nor false", "Give true or false"),
     "tuple_type": ("is not a list", "Give a list"),
     "path_type": ("is not a path", "Give the path of a file"),
     "date_type": ("is not a date", "Write it as year-month-day"),
@@ -93,7 +95,7 @@ def _judge(kind: str, path: KeyPath, context: Mapping[str, object], message: str
             what, remedy = "there is no such setting", _known_names(path)
         case _ if kind in _NOT_A_MAPPING:
             what, remedy = _not_a_mapping(path)
-        case "literal_error":
+        case "literal_error" | "enum":
             what, remedy = f"is not one of {context['expected']}", "Use one of them."
         case _ if kind in _BOUNDS:
             what, relation, limit = _BOUNDS[kind]
