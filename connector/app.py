@@ -280,10 +280,16 @@ class Connector:
         state = self._engine.admission.state
         return None if state is not State.HALTED else "halted: Button refuses the API key"
 
+    def _lag(self) -> dict[tuple[str | int, ...], float]:
+        ends = self._source.end_offsets
+        committed = self._engine.committed_offsets().items()
+        return {each: max(0, ends[each] - offset) for each, offset in committed if each in ends}
+
     def _track(self) -> None:
         engine = self._engine
         self._metrics.track(table.ASSIGNED_PARTITIONS, lambda: engine.assigned_partitions)
         self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: self._source.uncommitted_records)
+        self._metrics.track(table.LAG, self._lag)
         self._metrics.track(table.CALLS_IN_FLIGHT, lambda: engine.in_flight)
         self._metrics.track(table.LANES, lambda: engine.lanes)
         self._metrics.track(table.LAST_POLL_AGE, self._poll_age_seconds)

@@ -325,6 +325,10 @@ class Engine:
         """Orders that have something to do."""
         return len(self._lanes)
 
+    def committed_offsets(self) -> dict[TopicPartition, int]:
+        """Return the committed offset (next to read) of each of our partitions."""
+        return {each: assignment.tracker.committed_offset for each, assignment in self._assignments.items()}
+
     @property
     def assigned_partitions(self) -> int:
         """Partitions that are ours."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTopicPartition
 
+from connector.engine.observations import TableCaughtUp
 from connector.engine.ports import TopicPartition
 from connector.kafka import codes
 from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, kafka_error
@@ -91,6 +92,7 @@ class TopicFollower:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to follow."""
         self._loop = loop
+        self._started_at = time.monotonic()
         self._failure: asyncio.Future[KafkaFailure] = loop.create_future()
         self._finished = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=f"kafka-follower-{self._options.name}", daemon=True)
@@ -197,7 +199,7 @@ class TopicFollower:
             elif error is not None and error.code() == codes.PARTITION_EOF:
                 self._reached[number or 0] = offset or 0
             elif error is not None:
-                self._on_error(error, Place(message.topic(), number, offset))
+                self._on_error(error, Place(message.topic(), number, offset, self._options.setting))
         if rows:
             self._records += len(rows)
             self._hand_over(rows)
@@ -220,7 +222,8 @@ class TopicFollower:
             self._call(self._mark_caught_up)
 
     def _on_error(self, error: KafkaError, place: Place | None = None) -> None:
-        failure = failure_of(error, place or Place(self._options.topic), is_starting=not self._records)
+        place = place or Place(self._options.topic, setting=self._options.setting)
+        failure = failure_of(error, place, is_starting=not self._records)
         if failure is not None:
             self._fail(failure)
             return
@@ -250,6 +253,8 @@ class TopicFollower:
     def _mark_caught_up(self) -> None:
         if not self._is_stopping.is_set():
             self._sink.mark_caught_up()
+            seconds = time.monotonic() - self._started_at
+            self._observer(TableCaughtUp(self._options.name, self._records, seconds))
 
     def _observe(self, observation: Observation) -> None:
         self._observer(observation)

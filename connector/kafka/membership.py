@@ -135,6 +135,15 @@ class Membership:
                 positions[owned.topic_partition] = each.offset
         return positions
 
+    def end_offsets(self) -> dict[TopicPartition, int]:
+        """Return the high watermarks as the client last saw them, without asking the cluster."""
+        ends = {}
+        for owned in self.owned.values():
+            _, high = self._consumer.get_watermark_offsets(_element(owned), cached=True)
+            if high >= 0:
+                ends[owned.topic_partition] = high
+        return ends
+
     def unsettled_starts(self) -> CommitRequest | None:
         """Return a commit of the starts that the group has not taken yet."""
         unsettled = [owned for owned in self.owned.values() if not owned.is_settled]

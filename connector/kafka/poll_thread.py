@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
+    from connector.engine.ports import TopicPartition
     from connector.kafka.loop_side import LoopSide
     from connector.kafka.options import SourceOptions
 
@@ -59,6 +60,7 @@ class PollThread:
         self._stop_at: float | None = None
         self._chores_at = 0.0
         self.last_poll_at = time.monotonic()
+        self.end_offsets: dict[TopicPartition, int] = {}
         self.window = Window(options.max_uncommitted_records, options.max_uncommitted_bytes)
 
     def submit(self, command: Callable[[], None]) -> None:
@@ -193,6 +195,7 @@ class PollThread:
         positions = self._membership.new_positions({owned.topic_partition for owned, _ in self._held})
         if positions:
             self._loop_side.advance(positions)
+        self.end_offsets = self._membership.end_offsets()
         request = self._membership.unsettled_starts()
         if request is not None:
             self._commits.ask(request)

@@ -77,6 +77,11 @@ class KafkaSource:
         return self._poll_thread.last_poll_at
 
     @property
+    def end_offsets(self) -> Mapping[TopicPartition, int]:
+        """The ends of our partitions, as of a second ago at most."""
+        return self._poll_thread.end_offsets
+
+    @property
     def uncommitted_records(self) -> int:
         """Records that are delivered and not committed."""
         return self._poll_thread.window.records
