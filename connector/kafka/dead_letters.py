@@ -135,7 +135,7 @@ class KafkaDeadLetters:
             self._observe(complaint)
 
     def _fail(self, error: KafkaError) -> None:
-        failure = failure_of(error, Place(self._options.topic), is_starting=False)
+        failure = failure_of(error, Place(self._options.topic, setting="dead_letters.topic"), is_starting=False)
         self._found = self._found or failure
         if self._found is not None and self._failure is not None and not self._failure.done():
             self._failure.set_result(self._found)

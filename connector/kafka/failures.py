@@ -30,11 +30,12 @@ class KafkaFailure(Exception):  # noqa: N818  the field calls it a failure; it i
 
 
 class Place(NamedTuple):
-    """What an error is about, as far as the client said."""
+    """What an error is about, as far as the client said; ``setting`` is the key of the topic."""
 
     topic: str | None = None
     partition: int | None = None
     offset: int | None = None
+    setting: str = "kafka.topics"
 
     def __str__(self) -> str:
         """Return the place as messages write it."""
@@ -52,7 +53,7 @@ _ALWAYS = {
         "recreated. Find out what was lost, then set the group's offsets (kafka-consumer-groups --reset-offsets) and "
         "start again."
     ),
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "kafka.topics: allow the connector's user to READ and DESCRIBE the topic.",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "{setting}: allow the connector's user to READ and DESCRIBE the topic.",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "kafka.group_id: allow the connector's user to READ the group.",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Allow the connector's user IDEMPOTENT_WRITE on the cluster.",
     KafkaError.INVALID_SESSION_TIMEOUT: (
@@ -68,11 +69,30 @@ _ALWAYS = {
 }
 # Once records have come, these pass: a topic is briefly unknown while brokers restart, credentials are rotated.
 _AT_START = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "kafka.topics: create the topic, or correct its name.",
-    codes.UNKNOWN_TOPIC: "kafka.topics: create the topic, or correct its name.",
-    codes.AUTHENTICATION: "kafka.properties: check the user name, the password and the mechanism.",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "kafka.properties: check the user name, the password and the mechanism.",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "{setting}: create the topic, or correct its name.",
+    codes.UNKNOWN_TOPIC: "{setting}: create the topic, or correct its name.",
 }
+_SASL = "check sasl.username, sasl.password and sasl.mechanism."
+_TRUST = (
+    "give the authority of the brokers' certificate, and see that kafka.bootstrap_servers has the names that are in it."
+)
+_CERTIFICATE = "give a certificate of ours, with its key, from an authority that the brokers trust."
+# The client has no codes for these, and it tells of some of them as of a broken connection.
+_TLS = (
+    ("certificate verify failed", "ssl.ca.location", _TRUST),
+    ("alert bad certificate", "ssl.certificate.location", _CERTIFICATE),
+    ("alert certificate required", "ssl.certificate.location", _CERTIFICATE),
+    ("alert unknown ca", "ssl.certificate.location", _CERTIFICATE),
+    ("alert certificate unknown", "ssl.certificate.location", _CERTIFICATE),
+)
+
+
+def refused_connection(error: KafkaError) -> tuple[str, str] | None:
+    """Return the property that decides and the remedy where a connection was refused for what we are, or they are."""
+    if error.code() in {codes.AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:
+        return "sasl.password", _SASL
+    said = error.str()
+    return next(((name, remedy) for sign, name, remedy in _TLS if sign in said), None)
 
 
 def failure_of(error: KafkaError, place: Place, *, is_starting: bool) -> KafkaFailure | None:
@@ -81,13 +101,23 @@ def failure_of(error: KafkaError, place: Place, *, is_starting: bool) -> KafkaFa
     Judges by code: the one message of a fatal error says of itself that it is not fatal.
     """
     code = error.code()
-    remedy = _ALWAYS.get(code) or (_AT_START.get(code) if is_starting else None)
+    remedy = _ALWAYS.get(code) or (_at_start(error) if is_starting else None)
     if remedy is None and error.fatal():
         remedy = _ALWAYS[codes.FATAL]
     if remedy is None:
         return None
     where = f"{place} at offset {place.offset}" if place.offset is not None and place.offset >= 0 else str(place)
-    return KafkaFailure(f"Kafka: {where}: {error.str()} ({error.name()}). {remedy}")
+    return KafkaFailure(
+        f"Kafka: {where}: {error.str()} ({error.name()}). {remedy.format(setting=place.setting)}",
+    )
+
+
+def _at_start(error: KafkaError) -> str | None:
+    refused = refused_connection(error)
+    if refused is not None:
+        name, remedy = refused
+        return f"kafka.properties.{name}: {remedy}"
+    return _AT_START.get(error.code())
 
 
 class Complaints:

@@ -37,6 +37,11 @@ class KafkaConnection:
         """Return the client configuration that every client of ours shares."""
         return {**_QUIET, **self.properties, "bootstrap.servers": self.bootstrap_servers}
 
+    def key_of(self, name: str = "") -> str:
+        """Return the setting under which a property is given, or can be."""
+        area = "kafka.properties_from_files" if name in self.from_files else "kafka.properties"
+        return f"{area}.{name}" if name else area
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:

@@ -6,20 +6,24 @@ Owns the look-up of topics by listing all of them: asking for one by its name wo
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from connector.kafka import codes
-from connector.kafka.failures import kafka_error
+from connector.kafka.failures import kafka_error, refused_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from confluent_kafka.admin import TopicMetadata  # type: ignore[attr-defined]  # the stubs export it not
 
     from connector.kafka.options import KafkaConnection
 
 _POLL_SECONDS = 0.1
+_ASK_SECONDS = 1.0
+"""How soon it is noticed that the connection was refused for good, or that nobody wants to know any more."""
 
 
 class Problem(NamedTuple):
@@ -34,10 +38,11 @@ def check_topics(
     connection: KafkaConnection,
     topics: Mapping[str, tuple[str, ...]],
     timeout_seconds: float = 10.0,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> list[Problem]:
     """Return what is wrong with the topics of each setting; blocks, for at most the timeout.
 
-    ``topics`` maps a setting's key to the names in it.
+    ``topics`` maps a setting's key to the names in it. ``is_wanted`` is asked every second.
     """
     errors: list[KafkaError] = []
     try:
@@ -51,11 +56,9 @@ def check_topics(
                 may_pass=False,
             ),
         ]
-    try:
-        known = client.list_topics(timeout=timeout_seconds).topics
-    except KafkaException as exception:
-        client.poll(_POLL_SECONDS)
-        return [_unreachable(connection, kafka_error(exception), errors)]
+    known = _list_topics(connection, client, errors, time.monotonic() + timeout_seconds, is_wanted)
+    if isinstance(known, Problem):
+        return [known]
     return [
         Problem(
             setting,
@@ -69,15 +72,41 @@ def check_topics(
     ]
 
 
+def _list_topics(
+    connection: KafkaConnection,
+    client: AdminClient,
+    errors: list[KafkaError],
+    deadline: float,
+    is_wanted: Callable[[], bool],
+) -> dict[str, TopicMetadata] | Problem:
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return client.list_topics(timeout=max(_POLL_SECONDS, min(left, _ASK_SECONDS))).topics
+        except KafkaException as exception:
+            client.poll(_POLL_SECONDS)
+            refused = _refused(connection, errors)
+            if refused is not None:
+                return refused
+            if left <= _ASK_SECONDS or not is_wanted():
+                return _unreachable(connection, kafka_error(exception), errors)
+
+
+def _refused(connection: KafkaConnection, errors: list[KafkaError]) -> Problem | None:
+    for error in errors:
+        refused = refused_connection(error)
+        if refused is not None:
+            name, remedy = refused
+            message = f"no connection came about: {error.str()}. {remedy[0].upper()}{remedy[1:]}"
+            return Problem(connection.key_of(name), message, may_pass=False)
+    return None
+
+
 def _unreachable(connection: KafkaConnection, error: KafkaError, errors: list[KafkaError]) -> Problem:
-    for each in errors:
-        if each.code() in {codes.AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:
-            message = f"the brokers refuse the credentials: {each.str()}. Check the user name, password and mechanism."
-            return Problem("kafka.properties", message, may_pass=False)
     said = errors[0].str() if errors else error.str()
     return Problem(
         "kafka.bootstrap_servers",
         f"no broker answers at {connection.bootstrap_servers}: {said}. "
-        "Check the addresses, the network and kafka.properties (security.protocol).",
+        "Check the addresses, the network and kafka.properties.security.protocol.",
         may_pass=True,
     )
