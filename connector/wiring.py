@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the settings to what each part is told.
+
+Owns which setting becomes which option. Connects nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from connector.avro.registered import RegisteredOptions, RegisteredWriters
+from connector.button.transport import TransportOptions
+from connector.engine.backoff import Backoff
+from connector.engine.engine import EngineOptions
+from connector.kafka.options import DeadLetterOptions, FollowerOptions, KafkaConnection, SourceOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from connector.button.transport import Transport
+    from connector.engine.ports import Observer
+    from connector.settings import KafkaSettings, Settings
+
+_COMMITS_A_WINDOW = 4
+
+
+def connection(kafka: KafkaSettings) -> KafkaConnection:
+    """Return how every client reaches the cluster; files with secrets are read."""
+    return KafkaConnection(
+        kafka.bootstrap_servers,
+        properties={name: value.get_secret_value() for name, value in kafka.read_properties().items()},
+        secret_names=kafka.secret_names(),
+        from_files=frozenset(kafka.properties_from_files),
+    )
+
+
+def source_options(settings: Settings, through: KafkaConnection) -> SourceOptions:
+    """Return where the events come from."""
+    kafka, delivery = settings.kafka, settings.delivery
+    return SourceOptions(
+        connection=through,
+        group_id=kafka.group_id,
+        topics=kafka.topics,
+        start=kafka.start,
+        group_protocol=kafka.group_protocol,
+        session_timeout_ms=kafka.session_timeout_ms,
+        max_poll_interval_ms=kafka.max_poll_interval_ms,
+        metadata_refresh_interval_ms=kafka.metadata_refresh_interval_ms,
+        drain_seconds=delivery.drain_seconds,
+        max_uncommitted_records=delivery.max_uncommitted_records,
+        max_uncommitted_bytes=delivery.max_uncommitted_bytes,
+    )
+
+
+def sessions_options(settings: Settings, through: KafkaConnection) -> FollowerOptions:
+    """Return where the attribution tokens come from."""
+    return FollowerOptions(through, settings.sessions.topic, "sessions", "sessions.topic")
+
+
+def dead_letter_options(settings: Settings, through: KafkaConnection) -> DeadLetterOptions:
+    """Return where dead letters go."""
+    return DeadLetterOptions(through, settings.dead_letters.topic)
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """Return how much at once, and how often again."""
+    delivery = settings.delivery
+    return EngineOptions(
+        concurrency=delivery.concurrency,
+        commit_after_events=max(1, delivery.max_uncommitted_records // _COMMITS_A_WINDOW),
+        commit_interval_seconds=delivery.commit_interval_seconds,
+        drain_seconds=delivery.drain_seconds,
+        retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),
+    )
+
+
+def open_transport(settings: Settings) -> Transport:
+    """Return the way to Button; raises ``ValueError`` naming the option and the remedy."""
+    button = settings.button
+    options = TransportOptions(
+        base_url=button.base_url,
+        connect_timeout_seconds=button.connect_timeout_seconds,
+        request_timeout_seconds=button.request_timeout_seconds,
+        idle_timeout_seconds=button.idle_timeout_seconds,
+        max_connections=settings.delivery.concurrency,
+        ca_file=button.ca_file,
+        client_cert_file=button.client_cert_file,
+        proxy=button.proxy.get_secret_value() if button.proxy is not None else None,
+    )
+    # Not at the top of the file: only one of the two libraries is needed, and each is slow to load.
+    if button.transport == "httpx2":
+        from connector.button.httpx2_transport import Httpx2Transport  # noqa: PLC0415  see above
+
+        return Httpx2Transport(options)
+    from connector.button.pyreqwest_transport import PyreqwestTransport  # noqa: PLC0415  see above
+
+    return PyreqwestTransport(options)
+
+
+def registered_writers(
+    settings: Settings,
+    read_password: Callable[[], str],
+    observer: Observer,
+) -> RegisteredWriters | None:
+    """Return what knows writers' schemas by their ids, or ``None`` without a registry."""
+    registry = settings.schema_registry
+    if registry.url is None:
+        return None
+    # Not at the top of the file: it is slow to load, and many need none.
+    from connector.avro.registry import ConfluentRegistry, RegistryOptions  # noqa: PLC0415  see above
+
+    options = RegistryOptions(
+        url=registry.url,
+        username=registry.username,
+        read_password=read_password,
+        ca_file=registry.ca_file,
+        client_cert_file=registry.client_cert_file,
+        client_key_file=registry.client_key_file,
+        request_timeout_seconds=registry.request_timeout_seconds,
+    )
+    how = RegisteredOptions(
+        unknown_id_seconds=registry.unknown_id_seconds,
+        takes_doubles=settings.avro.double_amounts == "shortest",
+    )
+    return RegisteredWriters(ConfluentRegistry(options), how, observer, Random())  # noqa: S311  jitter, not cryptography
+
+
+def secrets(settings: Settings, through: KafkaConnection) -> Iterator[str]:
+    """Yield what no log line may show, as far as it is known before the start."""
+    yield from (through.properties[name] for name in through.secret_names)
+    if settings.button.proxy is not None:
+        yield settings.button.proxy.get_secret_value()
