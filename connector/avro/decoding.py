@@ -18,7 +18,7 @@ from connector.avro.wire import (
     single_object_header,
     unknown_header,
 )
-from connector.avro.writers import Writer, bind_writer, decode_events
+from connector.avro.writers import NOTHING_ELSEWHERE, Elsewhere, Writer, bind_writer, decode_events
 from connector.domain.orders import Reject
 
 if TYPE_CHECKING:
@@ -35,19 +35,20 @@ class AvroDecoder:
     """Decodes values in Avro's single-object encoding and, given a registry, in Confluent's wire format.
 
     ``schemas`` are those that a value in single-object encoding may have been written with, by default the connector's
-    own. ``registered`` are those of a registry.
+    own. ``registered`` are those of a registry. ``elsewhere`` says what events are given besides their own fields.
     """
 
     def __init__(
         self,
         schemas: Iterable[dict[str, Any]] | None = None,
         registered: RegisteredWriters | None = None,
+        elsewhere: Elsewhere = NOTHING_ELSEWHERE,
     ) -> None:
         """Bind every schema; raises ``ValueError`` for two that the encoding cannot tell apart."""
         self._writers: dict[bytes, Writer | Reject] = {}
         self._registered = registered
         for schema in map(load_schema, EVENT_SCHEMAS) if schemas is None else schemas:
-            self._add(single_object_header(schema), bind_writer(schema))
+            self._add(single_object_header(schema), bind_writer(schema, elsewhere=elsewhere))
 
     def decode(self, record: RawRecord) -> list[CommerceEvent | Reject] | Reject | Preparation:
         """Return the record's events, why there are none, or what must be fetched before that can be said."""

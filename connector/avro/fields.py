@@ -44,9 +44,13 @@ def always(value: T) -> Convert[T]:
 class Findings:
     """What is wrong with a writer's schema."""
 
-    def __init__(self, *, takes_doubles: bool = False) -> None:
-        """Begin with nothing; ``takes_doubles`` if amounts as doubles are not wrong."""
+    def __init__(self, *, takes_doubles: bool = False, supplied: frozenset[str] = frozenset()) -> None:
+        """Begin with nothing; ``takes_doubles`` if amounts as doubles are not wrong.
+
+        ``supplied`` are the fields of events that need not be there, because their values come from elsewhere.
+        """
         self.takes_doubles = takes_doubles
+        self.supplied = supplied
         self.missing: list[str] = []
         self.lacks: list[str] = []
         self.doubles: list[str] = []
@@ -107,15 +111,18 @@ class Fields:
 
     def needed(self, name: str) -> Fields:
         """Blame the writer when the field is not there."""
-        if name not in self._fields:
+        if name not in self._fields and not self._is_supplied(name):
             self._findings.missing.append(self._path + name)
         return self
 
     def needed_by_purchases(self, name: str) -> Fields:
         """Blame the writer's purchases when the field is not there."""
-        if name not in self._fields:
+        if name not in self._fields and not self._is_supplied(name):
             self._findings.lacks.append(self._path + name)
         return self
+
+    def _is_supplied(self, name: str) -> bool:
+        return (self._path + name).removeprefix("events[].") in self._findings.supplied
 
     def text(self, name: str) -> Convert[str | None]:
         """Bind text or an id."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.avro.fetched import Found, Unknown, Unusable
 from connector.avro.wire import CONFLUENT_MARKER
-from connector.avro.writers import Writer, bind_writer
+from connector.avro.writers import NOTHING_ELSEWHERE, Elsewhere, Writer, bind_writer
 from connector.domain.orders import Reject
 from connector.engine.observations import DependencyUnavailable, WriterSchemaUnusable
 
@@ -46,6 +46,7 @@ class RegisteredOptions:
     max_retry_seconds: float = 15.0
     max_schemas: int = 1_000
     takes_doubles: bool = False
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE
 
 
 class _UnknownId(NamedTuple):
@@ -135,8 +136,13 @@ class RegisteredWriters:
         label = f"schema id {schema_id}"
         if isinstance(fetched, Unusable):
             return Reject("unsupported_writer_schema", f"{label}: {fetched.message}")
-        takes_doubles = self._options.takes_doubles
-        return bind_writer(fetched.schema, fetched.references, label=label, takes_doubles=takes_doubles)
+        return bind_writer(
+            fetched.schema,
+            fetched.references,
+            label=label,
+            takes_doubles=self._options.takes_doubles,
+            elsewhere=self._options.elsewhere,
+        )
 
     def _give_up(self, header: bytes, schema_id: int, unknown: Unknown, patience: _Patience) -> None:
         bound_seconds, now = self._options.unknown_id_seconds, _now()

@@ -21,20 +21,42 @@ from connector.domain.orders import Reject
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from connector.avro.smart_mapping import Fill, SmartMapping
+
 Events = list[CommerceEvent | Reject]
+
+
+class Elsewhere(NamedTuple):
+    """What events are given from elsewhere than its own place in a record.
+
+    ``defaults`` names fields that have a value where events have none; no writer needs those, nor what is mapped.
+    """
+
+    mapping: SmartMapping | None = None
+    defaults: frozenset[str] = frozenset()
+
+    @property
+    def supplied(self) -> frozenset[str]:
+        """Return every field that need not be in its own place."""
+        return self.defaults if self.mapping is None else self.defaults | self.mapping.paths
+
+
+NOTHING_ELSEWHERE = Elsewhere()
 
 
 class Writer(NamedTuple):
     """A writer's schema, ready to read events by.
 
     ``event`` reads one; ``shared`` what the events of a batch have in common, ``None`` when a record is one event.
-    ``lacks`` is what the writer's purchases end as when its schema lacks what they need.
+    ``lacks`` is what the writer's purchases end as when its schema lacks what they need. ``fill`` puts into events
+    what is mapped, where something is.
     """
 
     schema: WriterSchema
     event: Convert[CommerceEvent]
     shared: Convert[Shared] | None = None
     lacks: Reject | None = None
+    fill: Fill | None = None
 
 
 def bind_writer(
@@ -43,6 +65,7 @@ def bind_writer(
     *,
     label: str = "",
     takes_doubles: bool = False,
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE,
 ) -> Writer | Reject:
     """Make a writer's schema ready, or say why none of its records can become an event; never raises.
 
@@ -54,7 +77,7 @@ def bind_writer(
     if prepared.root.kind != "record":
         problem = f"the writer's schema is {prepared.root.kind}, not a record"
         return _labelled(label, Reject("unsupported_writer_schema", problem))
-    findings = Findings(takes_doubles=takes_doubles)
+    findings = Findings(takes_doubles=takes_doubles, supplied=elsewhere.supplied)
     root = Fields(prepared.root, "", findings)
     shared = bind_shared(root) if is_batch(root) else None
     event = bind_event(events_of(root) if shared else root)
@@ -62,7 +85,9 @@ def bind_writer(
     if refused is not None:
         return _labelled(label, refused)
     lacks = _labelled(label, writer_lacks(findings.lacks)) if findings.lacks else None
-    return Writer(prepared, event, shared, lacks)
+    mapping = elsewhere.mapping
+    fill = None if mapping is None else mapping.bind(prepared.root, is_batch=shared is not None)
+    return Writer(prepared, event, shared, lacks, fill)
 
 
 def decode_events(value: bytes, start: int, writer: Writer) -> Events | Reject:
@@ -70,9 +95,11 @@ def decode_events(value: bytes, start: int, writer: Writer) -> Events | Reject:
     datum = read(value, start, writer.schema)
     if isinstance(datum, Reject):
         return datum
-    if writer.shared is None:
-        return [_judged(datum, writer)]
-    shared = writer.shared(datum)
+    events = [_judged(datum, writer)] if writer.shared is None else _of_batch(datum, writer, writer.shared(datum))
+    return events if writer.fill is None else writer.fill(datum, events)
+
+
+def _of_batch(datum: Datum, writer: Writer, shared: Shared) -> Events:
     judged = [_judged(row, writer) for row in datum.get(EVENTS) or ()]
     return [each if isinstance(each, Reject) else inherit(each, shared) for each in judged]
 
