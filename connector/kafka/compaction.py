@@ -7,10 +7,6 @@ not say: they do not answer in time, or do not allow the question; what then is 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaException
@@ -18,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import ConfigResource as Resource  # type: ignore[attr-defined]  # the stubs export it not
 from confluent_kafka.admin import ResourceType as Type  # type: ignore[attr-defined]  # as above
 
-from connector.kafka.failures import KafkaFailure, kafka_error
+from connector.kafka.failures import kafka_error
 from connector.kafka.topics import Problem
 
 if TYPE_CHECKING:
@@ -28,7 +24,6 @@ _POLICY = "cleanup.policy"
 _DECISIVE_SECONDS = 10.0
 _HINT_SECONDS = 1.0
 """How long the answer is waited for where the start does not depend on it."""
-_ASK_AGAIN_SECONDS = 5.0
 
 
 class _Answer(NamedTuple):
@@ -61,38 +56,8 @@ def check_compaction(connection: KafkaConnection, topic: str, *, must_be_known: 
     )
 
 
-async def refuse_when_reachable(connection: KafkaConnection, topic: str, *, must_be_known: bool) -> KafkaFailure:
-    """Return once the cluster answers and the topic is not as it must be; for a cluster that was down at the start."""
-    loop = asyncio.get_running_loop()
-    refused: asyncio.Future[KafkaFailure] = loop.create_future()
-
-    def refuse(problem: Problem) -> None:
-        if not refused.done():
-            refused.set_result(KafkaFailure(f"{problem.setting}: {problem.message}"))
-
-    def wait_and_check() -> None:
-        client = _client(connection)
-        while not _is_reachable(client) and not loop.is_closed():
-            time.sleep(_ASK_AGAIN_SECONDS)
-        problem = check_compaction(connection, topic, must_be_known=must_be_known)
-        if problem is not None and not problem.may_pass:
-            with contextlib.suppress(RuntimeError):  # The loop is gone, and with it whoever asked.
-                loop.call_soon_threadsafe(refuse, problem)
-
-    # A thread that nobody has to wait for when the process ends.
-    threading.Thread(target=wait_and_check, name="compaction", daemon=True).start()
-    return await refused
-
-
 def _client(connection: KafkaConnection) -> AdminClient:
     return AdminClient({**connection.config()})
-
-
-def _is_reachable(client: AdminClient) -> bool:
-    try:
-        return bool(client.list_topics(timeout=_ASK_AGAIN_SECONDS).brokers)
-    except KafkaException:
-        return False
 
 
 def _ask(connection: KafkaConnection, topic: str, timeout_seconds: float) -> _Answer:
