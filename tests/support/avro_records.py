@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCHEMA_DIRECTORY = Path(__file__).resolve().parents[2] / "schemas" / "avro"
 
 _ACTION_AMOUNTS = ("total_amount", "tax_amount", "shipping_amount")
-_PRODUCT_AMOUNTS = ("price", "quantity", "total_product_amount")
+_PRODUCT_AMOUNTS = ("price", "quantity", "discount", "total_product_amount")
 
 
 @cache
