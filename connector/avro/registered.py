@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _NAME = "schema registry"
 _HIGHEST_ID = 2**31 - 1
 _LONGEST_UNKNOWN_WAIT_SECONDS = 5.0
+_LEAST_REMEMBERED_SECONDS = 1.0
+"""With no wait at all, whoever asked must still find the answer."""
 _IMPATIENCE = 10
 """After an id was waited for in vain, others are not waited for during so many times that bound."""
 
@@ -154,7 +156,12 @@ class RegisteredWriters:
         if now >= self._patient_again_at:
             self._patient_again_at = now + _IMPATIENCE * bound_seconds
         self._forget(header)
-        _put(self._unknown, header, _UnknownId(reject, now + bound_seconds), self._options.max_schemas)
+        _put(
+            self._unknown,
+            header,
+            _UnknownId(reject, now + max(bound_seconds, _LEAST_REMEMBERED_SECONDS)),
+            self._options.max_schemas,
+        )
         self._observe(WriterSchemaUnusable(schema_id, reject.reason, reject.message))
 
     def _forget(self, header: bytes) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from connector.avro.decoding import AvroDecoder
-from connector.avro.writers import bind_writer
+from connector.avro.writers import Writer, bind_writer, decode_events
 from connector.domain.events import CommerceEvent, Product
 from connector.domain.money import Amount
 from connector.domain.orders import Reject
 from connector.engine.ports import RawRecord, TopicPartition
-from tests.support.avro_records import single_object, small_event, small_event_schema
+from tests.support.avro_records import body, single_object, small_event, small_event_schema
 
 DECIMAL_2 = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}
 DECIMAL_3_FIXED = {"type": "fixed", "name": "Money", "size": 9, "logicalType": "decimal", "precision": 18, "scale": 3}
@@ -109,6 +109,51 @@ def test_floating_point_amounts_are_refused_once_for_the_writer(avro: object, re
     assert "product_action.total_amount, product_action.products[].price" in refused.message
     assert "decimal" in refused.message
     assert ("avro.double_amounts" in refused.message) is (reason == "double_amounts_refused")
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        (12.34, Amount(1234, 2)),
+        (0.1 + 0.2, Amount(30000000000000004, 17)),
+        (1e16, Amount(10**16, 0)),
+        (1e-5, Amount(1, 5)),
+        (-0.5, Amount(-5, 1)),
+        (100.0, Amount(1000, 1)),
+        (1234567.89, Amount(123456789, 2)),
+        (None, None),
+    ],
+)
+def test_a_double_is_its_shortest_decimal_when_it_is_allowed(written: float | None, amount: Amount | None) -> None:
+    """Of all numbers that become this double it is the one that somebody wrote down."""
+    schema = small_event_schema(["null", "double"])
+    writer = bind_writer(schema, takes_doubles=True)
+    assert isinstance(writer, Writer)
+    decoded = decode_events(body(small_event(written), schema), 0, writer)
+    assert isinstance(decoded, list)
+    (event,) = decoded
+    assert isinstance(event, CommerceEvent)
+    assert event.total_amount == amount
+
+
+@pytest.mark.parametrize("written", [float("nan"), float("inf"), float("-inf"), 1e300])
+def test_a_double_that_is_no_money_is_refused(written: float) -> None:
+    """Infinity and its like are nobody's total."""
+    schema = small_event_schema("double")
+    writer = bind_writer(schema, takes_doubles=True)
+    assert isinstance(writer, Writer)
+    decoded = decode_events(body(small_event(written), schema), 0, writer)
+    assert isinstance(decoded, list)
+    (refused,) = decoded
+    assert isinstance(refused, Reject)
+    assert refused.reason == "bad_amount"
+
+
+def test_floats_of_32_bits_are_refused_even_where_doubles_are_allowed() -> None:
+    """Seven digits cannot hold a large order's cents."""
+    refused = bind_writer(small_event_schema("float"), takes_doubles=True)
+    assert isinstance(refused, Reject)
+    assert refused.reason == "float_amounts_refused"
 
 
 @pytest.mark.parametrize("missing", ["transaction_id", "action"])
