@@ -7,11 +7,11 @@ option classes made from these, never the settings themselves.
 
 from connector.settings.avro import AvroSettings
 from connector.settings.button import ButtonSettings
-from connector.settings.checks import DRAIN_MARGIN_SECONDS, contradictions
+from connector.settings.checks import CLOSE_MARGIN_SECONDS, DRAIN_MARGIN_SECONDS, Sum, contradictions, sums
 from connector.settings.dead_letters import DeadLettersSettings
 from connector.settings.delivery import DeliverySettings
 from connector.settings.kafka import KafkaSettings
-from connector.settings.load import load
+from connector.settings.load import Loaded, load, load_with_origins
 from connector.settings.log import LogSettings
 from connector.settings.mapping import MappingSettings
 from connector.settings.ops import OpsSettings
@@ -22,12 +22,14 @@ from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
 
 __all__ = [
+    "CLOSE_MARGIN_SECONDS",
     "DRAIN_MARGIN_SECONDS",
     "AvroSettings",
     "ButtonSettings",
     "DeadLettersSettings",
     "DeliverySettings",
     "KafkaSettings",
+    "Loaded",
     "LogSettings",
     "MappingSettings",
     "OpsSettings",
@@ -37,6 +39,9 @@ __all__ = [
     "SessionsSettings",
     "Settings",
     "SettingsError",
+    "Sum",
     "contradictions",
     "load",
+    "load_with_origins",
+    "sums",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from connector.settings.problems import Problem
 
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 
 DRAIN_MARGIN_SECONDS = 5.0
 """What a drain needs beyond the last call: a dead letter's acknowledgement, and the commit."""
+CLOSE_MARGIN_SECONDS = 3.0
+"""What a stop needs beyond the drain: leaving the group, and closing connections."""
+
+
+class Sum(NamedTuple):
+    """Two sides of a relation between settings, written out with their values, and whether it holds."""
+
+    left: str
+    relation: str
+    right: str
+    why: str
+    is_kept: bool
+
+    def __str__(self) -> str:
+        """Return the relation as one line."""
+        return f"{self.left} {self.relation} {self.right}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +67,28 @@ class _Below:
     share: float = 1.0
     may_equal: bool = False
 
+    @property
+    def is_kept(self) -> bool:
+        sum_needed, limit = self.low.seconds + self.more, self.high.seconds * self.share
+        return sum_needed < limit or (self.may_equal and sum_needed == limit)
+
+    def written(self) -> Sum:
+        """Return both sides with their values."""
+        plus = f" + {self.more:g} s to finish" if self.more else ""
+        part = f"{self.share:.0%} of " if self.share != 1 else ""
+        return Sum(
+            left=f"{self.low.key} ({self.low.write()}){plus}",
+            relation="<=" if self.may_equal else "<",
+            right=f"{part}{self.high.key} ({self.high.write()})",
+            why=self.why,
+            is_kept=self.is_kept,
+        )
+
     def problem(self) -> Problem | None:
         """Return what is wrong, or ``None``."""
-        sum_needed, limit = self.low.seconds + self.more, self.high.seconds * self.share
-        if sum_needed < limit or (self.may_equal and sum_needed == limit):
+        if self.is_kept:
             return None
+        sum_needed, limit = self.low.seconds + self.more, self.high.seconds * self.share
         plus = f" and {self.more:g} s to finish" if self.more else ""
         part = f"{self.share:.0%} of " if self.share != 1 else ""
         relation, lower, higher = ("exceeds", "to", "to") if self.may_equal else ("is not below", "below", "above")
@@ -65,6 +98,11 @@ class _Below:
             remedy=f"Lower {self.low.key} {lower} {self.low.write(max(limit - self.more, 0))}, "
             f"or raise {self.high.key} {higher} {self.high.write(sum_needed / self.share)}.",
         )
+
+
+def sums(settings: Settings) -> tuple[Sum, ...]:
+    """Return every relation that must hold between these settings, with what it comes to."""
+    return tuple(relation.written() for relation in _relations(settings))
 
 
 def contradictions(settings: Settings) -> tuple[Problem, ...]:
@@ -98,7 +136,7 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
             more=DRAIN_MARGIN_SECONDS,
         ),
         _Below(drain, poll, "the group expels a member that drains for longer", share=0.5, may_equal=True),
-        _Below(drain, shutdown, "after the drain the group has to be left"),
+        _Below(drain, shutdown, "after the drain the group has to be left", more=CLOSE_MARGIN_SECONDS),
         _Below(first_retry, last_retry, "waits grow from the first to the second", may_equal=True),
         _Below(calls, records, "there are never more calls than records", may_equal=True),
     )

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings from a file and the environment.
 
-Owns the order of precedence (environment, file, default), and that everything that is wrong is found in one go.
+Owns the order of precedence (environment, file, default), that everything that is wrong is found in one go, and where
+each value came from.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Origins:
+class Origins:
     """Where each value came from."""
 
     document: Document
     environment: Environment
 
     def source_of(self, path: KeyPath) -> str:
+        """Return the place to look at; empty when the value was not given."""
         outwards = [path[:length] for length in range(len(path), 0, -1)]
         # A variable may set a whole setting; then the file says nothing more about what lies in it.
         by_variable = (self.environment.source_of(part) for part in outwards if self.environment.sets(path))
@@ -42,22 +44,45 @@ class _Origins:
         return next((source for source in (*by_variable, *in_file) if source), "")
 
     def source_of_setting(self, path: KeyPath) -> str:
+        """Return the place, or that it is the default."""
         return self.environment.source_of(path) or self.document.source_of(path) or "the default"
+
+
+class Loaded(NamedTuple):
+    """The settings, and where each came from."""
+
+    settings: Settings
+    origins: Origins
 
 
 def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     """Return the settings, or raise ``SettingsError`` with everything that is wrong with them."""
+    return load_with_origins(config, environ).settings
+
+
+def load_with_origins(
+    config: Path | None,
+    environ: Mapping[str, str],
+    stand_ins: Mapping[str, Mapping[str, object]] | None = None,
+) -> Loaded:
+    """Return the same with the origins.
+
+    ``stand_ins`` are whole areas for what has no use for them: each is taken where neither file nor environment says
+    anything of the area.
+    """
     document = Document() if config is None else read_document(config)
     environment = read_environment(environ)
-    origins = _Origins(document, environment)
+    origins = Origins(document, environment)
+    merged = _merged(document.values, environment.values)
+    merged |= {area: values for area, values in (stand_ins or {}).items() if merged.get(area) == {}}
     try:
-        settings = Settings.model_validate(_merged(document.values, environment.values))
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError((*environment.problems, *translate(error, origins))) from None
     problems = (*environment.problems, *(_with_sources(problem, origins) for problem in contradictions(settings)))
     if problems:
         raise SettingsError(problems)
-    return settings
+    return Loaded(settings, origins)
 
 
 def _merged(file: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
@@ -78,7 +103,7 @@ def _over(below: object, values: object, path: KeyPath) -> object:
     return merged
 
 
-def _with_sources(problem: Problem, origins: _Origins) -> Problem:
+def _with_sources(problem: Problem, origins: Origins) -> Problem:
     sources = []
     for key in problem.keys:
         area, name = key.split("[")[0].split(".")

@@ -56,8 +56,8 @@ def said(**settings: str) -> list[str]:
         (
             {"delivery__shutdown_seconds": "30"},
             "delivery.drain_seconds, delivery.shutdown_seconds",
-            "30 s is not below 30 s",
-            "Lower delivery.drain_seconds below 30 s, or raise delivery.shutdown_seconds above 30 s.",
+            "30 s and 3 s to finish is not below 30 s",
+            "Lower delivery.drain_seconds below 27 s, or raise delivery.shutdown_seconds above 33 s.",
         ),
         (
             {"delivery__retry_initial_seconds": "31"},
@@ -111,7 +111,7 @@ def test_a_contradiction_names_both_keys_both_values_and_a_remedy(
         {"kafka__session_timeout_ms": "300000"},
         {"delivery__drain_seconds": "20.1"},
         {"delivery__drain_seconds": "30", "kafka__max_poll_interval_ms": "60000"},
-        {"delivery__shutdown_seconds": "30.1"},
+        {"delivery__shutdown_seconds": "33.1"},
         {"delivery__retry_initial_seconds": "30"},
         {"delivery__max_uncommitted_records": "64"},
     ],
