@@ -88,11 +88,11 @@ class Connector:
         self._log = log
         self._redactor = redactor
         self._told_to_stop = asyncio.Event()
-        self._may_start = False
+        self._metrics = open_metrics(version())
+        self._is_cluster_there = False
 
     def _build(self) -> None:
         settings = self._settings
-        self._metrics = open_metrics(version())
         observer = OpsObserver(self._metrics, self._log)
         self._sessions = Sessions(
             SessionDecoder(),
@@ -127,20 +127,20 @@ class Connector:
 
     async def run(self) -> int:
         """Start everything, wait for a reason to stop, stop everything in order."""
-        self._build()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(_stop, self._told_to_stop))
-        ops = OpsServer(self._settings.ops.host, self._settings.ops.port, self._health(), self._metrics.registry)
+        health = self._health()
+        ops = OpsServer(self._settings.ops.host, self._settings.ops.port, health, self._metrics.registry)
         async with ops:
             if not await preflight.wait_for_cluster(self._settings, self._through, self._told_to_stop, self._log):
                 return EXIT_OK if self._told_to_stop.is_set() else EXIT_FAILED
-            self._track()
+            self._build()
             self._log.info("started", version=version(), ops_port=ops.port, group=self._settings.kafka.group_id)
             engine = asyncio.create_task(self._engine.run(), name="engine")
             self._follower.start(loop)
             self._source.start(self._engine, loop)
-            self._may_start = True
+            self._watch(health)
             reason = await self._reason_to_stop(engine)
             return await self._stop(engine, reason)
 
@@ -181,12 +181,17 @@ class Connector:
 
     def _health(self) -> Health:
         health = Health()
+        health.started_when("kafka", lambda: None if self._is_cluster_there else "waiting for the cluster")
+        return health
+
+    def _watch(self, health: Health) -> None:
+        """Let health and metrics see the parts, from now on."""
         bound_seconds = self._settings.ops.liveness_timeout_seconds
         health.live_when("kafka_poll_thread", younger_than(bound_seconds, self._poll_age_seconds))
-        health.started_when("kafka", lambda: None if self._may_start else "waiting for the cluster")
         health.started_when("sessions", self._sessions_unfinished)
         health.ready_when("sending", self._not_sending)
-        return health
+        self._track()
+        self._is_cluster_there = True
 
     def _read_registry_password(self) -> str:
         secret = self._settings.schema_registry.read_password()
@@ -200,7 +205,7 @@ class Connector:
         return key
 
     def _poll_age_seconds(self) -> float:
-        return time.monotonic() - self._source.last_poll_at if self._may_start else 0.0
+        return time.monotonic() - self._source.last_poll_at
 
     def _sessions_unfinished(self) -> str | None:
         progress = self._follower.progress

@@ -55,7 +55,7 @@ def source_options(settings: Settings, through: KafkaConnection) -> SourceOption
 
 def sessions_options(settings: Settings, through: KafkaConnection) -> FollowerOptions:
     """Return where the attribution tokens come from."""
-    return FollowerOptions(through, settings.sessions.topic, "sessions", "sessions.topic")
+    return FollowerOptions(through, settings.sessions.topic, "sessions", "sessions.topic", settings.kafka.group_id)
 
 
 def dead_letter_options(settings: Settings, through: KafkaConnection) -> DeadLetterOptions:

@@ -16,6 +16,8 @@ from connector.kafka.failures import kafka_error
 from connector.kafka.topics import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from connector.kafka.options import DeadLetterOptions, KafkaConnection, SourceOptions
 
 _PROPERTY = re.compile(r"(?<![\w./-])[a-z0-9]+(?:\.[a-z0-9]+)+(?![\w./-])")
@@ -27,11 +29,16 @@ _MASK = "***"
 def refused_configuration(source: SourceOptions, dead_letters: DeadLetterOptions) -> Problem | None:
     """Return what the client does not take of the configuration, or ``None``; says nothing of other machines."""
     try:
-        Consumer(dict(source.config())).close()
-        Producer(dict(dead_letters.config()))
+        Consumer(_without_brokers(source.config())).close()
+        Producer(_without_brokers(dead_letters.config()))
     except KafkaException as exception:
         return problem_of(kafka_error(exception).str(), source.connection)
     return None
+
+
+def _without_brokers(config: Mapping[str, str | bool | int]) -> dict[str, object]:
+    """Return a configuration with which a client connects to nobody."""
+    return {name: value for name, value in config.items() if name != "bootstrap.servers"}
 
 
 def problem_of(said: str, connection: KafkaConnection) -> Problem:

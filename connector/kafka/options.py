@@ -116,22 +116,27 @@ class DeadLetterOptions:
 
 @dataclass(frozen=True, slots=True)
 class FollowerOptions:
-    """Which topic to follow; ``name`` and ``setting`` are what messages call the table and the key of its topic."""
+    """Which topic to follow; ``name`` and ``setting`` are what messages call the table and the key of its topic.
+
+    ``group_id`` is never joined and nothing is committed for it, but the client looks for its coordinator all the same:
+    give one that the connector's user may READ, or the brokers note a refusal again and again.
+    """
 
     connection: KafkaConnection
     topic: str
     name: str
     setting: str
+    group_id: str = "button-connector"
     refresh_seconds: float = 10.0
     request_timeout_seconds: float = 5.0
     max_batch_records: int = 1000
 
     def config(self) -> dict[str, str | bool | int]:
-        """Return the consumer's configuration; the client wants a group id, but no group is ever joined."""
+        """Return the consumer's configuration."""
         return {
             "fetch.queue.backoff.ms": 10,
             **self.connection.config(),
-            "group.id": f"button-connector-follower-{self.name}",
+            "group.id": self.group_id,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
