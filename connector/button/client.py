@@ -46,9 +46,17 @@ class _Credentials(NamedTuple):
 class ButtonClient:
     """Button's Order API as the engine sees it; see :class:`connector.engine.ports.OrderApi`."""
 
-    __slots__ = ("_api_key", "_credentials", "_fixed_headers", "_is_key_refused", "_now_ms", "_transport")
+    __slots__ = (
+        "_api_key",
+        "_credentials",
+        "_fixed_headers",
+        "_is_key_refused",
+        "_now_ms",
+        "_trace_headers",
+        "_transport",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all but two have defaults and are given by name
         self,
         transport: Transport,
         api_key: Callable[[], str],
@@ -56,15 +64,18 @@ class ButtonClient:
         version: str = "unknown",
         api_version: str | None = None,
         now_ms: Callable[[], int] = lambda: round(time.time() * 1000),
+        trace_headers: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         """Take ``version``, ours, for the User-Agent, and ``api_version`` (a date) as Button's, if it is to be pinned.
 
         ``api_key`` is asked now, and again before the next call whenever Button has refused the key (401), so that a
         key that was rotated in its file is picked up. If it raises ``OSError`` or ``ValueError`` then, the key stays.
+        ``trace_headers`` is asked at each request for headers that go with it, where calls are traced.
         """
         self._transport = transport
         self._api_key = api_key
         self._now_ms = now_ms
+        self._trace_headers = trace_headers
         self._fixed_headers = {"Accept": "application/json", "User-Agent": f"button-connector/{version}"}
         if api_version is not None:
             self._fixed_headers["X-Button-API-Version"] = api_version
@@ -77,7 +88,8 @@ class ButtonClient:
             case Create(order=order):
                 credentials = self._current_credentials()
                 body = orjson.dumps(create_body(order))
-                exchange = await self._transport.send("POST", ORDER_PATH, credentials.with_body, body)
+                headers = self._traced(credentials.with_body)
+                exchange = await self._transport.send("POST", ORDER_PATH, headers, body)
                 return self._reply(exchange, credentials, order.customer)
             case Cancel(order_id=order_id):
                 return await self._send_bodiless("DELETE", order_id)
@@ -90,8 +102,12 @@ class ButtonClient:
 
     async def _send_bodiless(self, method: str, order_id: str) -> Reply:
         credentials = self._current_credentials()
-        exchange = await self._transport.send(method, order_path(order_id), credentials.without_body, None)
+        headers = self._traced(credentials.without_body)
+        exchange = await self._transport.send(method, order_path(order_id), headers, None)
         return self._reply(exchange, credentials)
+
+    def _traced(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return headers if self._trace_headers is None else {**headers, **self._trace_headers()}
 
     def _reply(self, exchange: Exchange, credentials: _Credentials, customer: Customer | None = None) -> Reply:
         if not isinstance(exchange, HttpAnswer):
@@ -100,7 +116,8 @@ class ButtonClient:
             return success
         if exchange.status == HTTPStatus.UNAUTHORIZED and credentials is self._credentials:
             self._is_key_refused = True
-        hide = partial(shown, secrets=(credentials.key, credentials.token), personal=customer or ())
+        personal = () if customer is None else (customer.id, customer.email_sha256, customer.device_id)
+        hide = partial(shown, secrets=(credentials.key, credentials.token), personal=personal)
         return read_answer(exchange, self._now_ms(), hide)
 
     def _current_credentials(self) -> _Credentials:

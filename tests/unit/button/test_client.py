@@ -29,7 +29,13 @@ ORDER = Order(
     purchase_date="2017-07-25T08:23:52Z",
     line_items=(LineItem("sku-1234", 4000, 2),),
     btn_ref="srctok-XXX",
-    customer=Customer("mycustomer-1234", "a" * 64),
+    customer=Customer(
+        "mycustomer-1234",
+        "a" * 64,
+        "6D92078A-8246-4BA4-AE5B-76104861E7DC",
+        is_new=True,
+        is_new_user=True,
+    ),
 )
 CREATED = b'{"meta":{"status":"ok"},"object":{"button_order_id":"btnorder-XXX"}}'
 
@@ -62,7 +68,13 @@ async def test_a_create_is_posted_as_json() -> None:
         "order_id": "1994",
         "purchase_date": "2017-07-25T08:23:52Z",
         "btn_ref": "srctok-XXX",
-        "customer": {"id": "mycustomer-1234", "email_sha256": "a" * 64},
+        "customer": {
+            "id": "mycustomer-1234",
+            "email_sha256": "a" * 64,
+            "device_id": "6D92078A-8246-4BA4-AE5B-76104861E7DC",
+            "is_new": True,
+            "is_new_user": True,
+        },
         "line_items": [{"identifier": "sku-1234", "total": 4000, "quantity": 2}],
     }
 
@@ -191,13 +203,16 @@ async def test_what_never_left_and_what_got_no_answer_stay_apart() -> None:
 
 async def test_a_message_holds_neither_key_nor_customer() -> None:
     """Whatever of our own request Button repeats, its message may be shown to anybody."""
-    echo = f"key {KEY} / c2stWFhYOg==: customer mycustomer-1234 <bob@example.com> {'A' * 64} has no such order 1994"
+    echo = (
+        f"key {KEY} / c2stWFhYOg==: customer mycustomer-1234 <bob@example.com> {'A' * 64} on "
+        "6d92078a-8246-4ba4-ae5b-76104861e7dc has no such order 1994"
+    )
     body = json.dumps({"meta": {"status": "error"}, "error": {"message": echo}}).encode()
     async with peers.listening(peers.answers(400, body)) as peer, client_of(peer.url) as client:
         reply = await client.send(Create(ORDER))
     assert isinstance(reply, Answer)
     assert reply.message == (
-        "key [redacted] / [redacted]: customer [redacted] [redacted] [redacted] has no such order 1994"
+        "key [redacted] / [redacted]: customer [redacted] [redacted] [redacted] on [redacted] has no such order 1994"
     )
 
 
