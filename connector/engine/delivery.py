@@ -41,7 +41,16 @@ if TYPE_CHECKING:
     from connector.engine.admission import Admission
     from connector.engine.backoff import Backoff
     from connector.engine.lanes import Lane, Lanes
-    from connector.engine.ports import Clock, DeadLetters, Observer, OrderApi, RawRecord, SessionTable, TopicPartition
+    from connector.engine.ports import (
+        Clock,
+        DeadLetters,
+        EventTrace,
+        Observer,
+        OrderApi,
+        RawRecord,
+        SessionTable,
+        TopicPartition,
+    )
 
 _ASK_AGAIN_SECONDS = 0.1
 """How soon an event that ``may_start`` held back asks again."""
@@ -50,14 +59,22 @@ _ASK_AGAIN_SECONDS = 0.1
 class Task:
     """One event on its way: where it came from, what it is, and how far it has got."""
 
-    __slots__ = ("assignment", "attempts", "call", "event", "index", "record")
+    __slots__ = ("assignment", "attempts", "call", "event", "index", "record", "trace")
 
-    def __init__(self, assignment: Assignment, record: RawRecord, index: int, event: CommerceEvent) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        record: RawRecord,
+        index: int,
+        event: CommerceEvent,
+        trace: EventTrace | None = None,
+    ) -> None:
         """Start before the first decision; ``index`` counts events within the record."""
         self.assignment = assignment
         self.record = record
         self.index = index
         self.event = event
+        self.trace = trace
         self.call: Call | None = None
         self.attempts = 0
 
@@ -106,11 +123,20 @@ class Delivery:
             elif task.call is not None or self._decide(lane, task):
                 await self._deliver(lane, task)
 
-    def bury(self, assignment: Assignment, record: RawRecord, index: int | None, stage: Stage, reject: Reject) -> None:
+    def bury(  # noqa: PLR0913  the event, why, and what follows it
+        self,
+        assignment: Assignment,
+        record: RawRecord,
+        index: int | None,
+        stage: Stage,
+        reject: Reject,
+        *,
+        trace: EventTrace | None,
+    ) -> None:
         """Make an event, or a record as a whole, a dead letter that no lane waits for."""
         letter = self._letter(record, index, stage, reject, attempts=0)
         assignment.begin()
-        self._use.spawn(self._write(assignment, record, letter, None))
+        self._use.spawn(self._write(assignment, record, letter, None, trace))
 
     def _decide(self, lane: Lane[Task], task: Task) -> bool:
         """Decide about the event; true when there is a call to make, else the lane is taken care of."""
@@ -121,7 +147,7 @@ class Delivery:
                 return True
             case Skip():
                 self._observe(EventSkipped(decision.reason))
-                self._finish(lane, task)
+                self._finish(lane, task, "skipped", decision.reason)
             case Reject():
                 self._bury(lane, task, Stage.MAP, decision)
             case _:
@@ -166,7 +192,8 @@ class Delivery:
         task.assignment.begin()
         started = loop.time()
         try:
-            reply = await self._use.orders.send(call)
+            answered = self._use.orders.send(call)
+            reply = await (answered if task.trace is None else task.trace.attempt(operation, task.attempts, answered))
             now = loop.time()
             outcome = interpret(operation, reply)
             result = "applied" if isinstance(outcome, Applied) else outcome.reason
@@ -198,7 +225,7 @@ class Delivery:
     def _delivered(self, lane: Lane[Task], task: Task, operation: Operation, how: str) -> None:
         self._answered()
         self._observe(OrderDelivered(operation, how, task.attempts))
-        self._finish(lane, task)
+        self._finish(lane, task, "delivered", how)
 
     def _again(
         self,
@@ -230,7 +257,7 @@ class Delivery:
     def _bury(self, lane: Lane[Task], task: Task, stage: Stage, reject: Reject) -> None:
         letter = self._letter(task.record, task.index, stage, reject, task.attempts)
         task.assignment.begin()
-        self._use.spawn(self._write(task.assignment, task.record, letter, lane))
+        self._use.spawn(self._write(task.assignment, task.record, letter, lane, task.trace))
 
     def _letter(self, record: RawRecord, index: int | None, stage: Stage, reject: Reject, attempts: int) -> DeadLetter:
         topic, partition = record.topic_partition
@@ -252,6 +279,7 @@ class Delivery:
         record: RawRecord,
         letter: DeadLetter,
         lane: Lane[Task] | None,
+        trace: EventTrace | None,
     ) -> None:
         try:
             await self._use.dead_letters.write(record, letter)
@@ -265,13 +293,17 @@ class Delivery:
                     letter.message,
                 ),
             )
+            if trace is not None:
+                trace.end("dead_letter", letter.reason)
             self._complete(assignment, record)
         finally:
             assignment.end()
         if lane is not None:
             self._lanes.settle(lane)
 
-    def _finish(self, lane: Lane[Task], task: Task) -> None:
+    def _finish(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
+        if task.trace is not None:
+            task.trace.end(outcome, reason)
         self._complete(task.assignment, task.record)
         self._lanes.settle(lane)
 

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         SessionTable,
         Source,
         TopicPartition,
+        Tracer,
     )
 
 
@@ -90,6 +91,7 @@ class Ports:
     clock: Clock
     observer: Observer
     may_start: Callable[[TopicPartition], bool] = lambda _: True
+    tracer: Tracer | None = None
 
 
 class Engine:
@@ -100,6 +102,7 @@ class Engine:
         self._ports = ports
         self._options = options
         self._observe = ports.observer
+        self._tracer = ports.tracer
         self._assignments: dict[TopicPartition, Assignment] = {}
         self._waiting: deque[tuple[Assignment, RawRecord]] = deque()
         self._lanes: Lanes[Task] = Lanes(self._take_in_next)
@@ -219,7 +222,8 @@ class Engine:
             return
         decoded = self._ports.decoder.decode(record)
         if isinstance(decoded, Reject):
-            self._delivery.bury(assignment, record, None, Stage.DECODE, decoded)
+            trace = None if self._tracer is None else self._tracer.begin(record, None)
+            self._delivery.bury(assignment, record, None, Stage.DECODE, decoded, trace=trace)
         elif isinstance(decoded, list):
             self._take_in_events(assignment, record, decoded)
         else:
@@ -238,23 +242,27 @@ class Engine:
             if not events:
                 self._count_completion()
         for index, event in enumerate(events):
+            trace = None if self._tracer is None else self._tracer.begin(record, index)
             if isinstance(event, Reject):
-                self._delivery.bury(assignment, record, index, Stage.DECODE, event)
+                self._delivery.bury(assignment, record, index, Stage.DECODE, event, trace=trace)
                 continue
+            task = Task(assignment, record, index, event, trace)
             key = order_key(event)
             if key is None:
-                self._end_without_order(assignment, record, index, event)
+                self._end_without_order(task)
             else:
-                self._lanes.push(key, Task(assignment, record, index, event))
+                self._lanes.push(key, task)
 
-    def _end_without_order(self, assignment: Assignment, record: RawRecord, index: int, event: CommerceEvent) -> None:
+    def _end_without_order(self, task: Task) -> None:
         """End an event that names no order, so that there is no lane in which its order could matter."""
-        decision = decide(event, None, self._options.policy)
+        decision = decide(task.event, None, self._options.policy)
         if isinstance(decision, Skip):
             self._observe(EventSkipped(decision.reason))
-            self._complete(assignment, record.offset)
+            if task.trace is not None:
+                task.trace.end("skipped", decision.reason)
+            self._complete(task.assignment, task.record.offset)
         elif isinstance(decision, Reject):
-            self._delivery.bury(assignment, record, index, Stage.MAP, decision)
+            self._delivery.bury(task.assignment, task.record, task.index, Stage.MAP, decision, trace=task.trace)
         else:
             message = f"an event without an order was decided as {type(decision).__name__}"
             raise TypeError(message)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from connector.domain.attribution import SessionLookup
     from connector.domain.dead_letter import DeadLetter
     from connector.domain.events import CommerceEvent
-    from connector.domain.orders import Call, Reject
+    from connector.domain.orders import Call, Operation, Reject
     from connector.domain.responses import Reply
     from connector.engine.observations import Observation
 
@@ -132,6 +132,23 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Return Unix time in milliseconds."""
+
+
+class EventTrace(Protocol):
+    """The trace of one event on its way from its record to its end."""
+
+    async def attempt(self, operation: Operation, number: int, reply: Awaitable[Reply]) -> Reply:
+        """Await the reply of one attempt, as a part of the trace, and return it."""
+
+    def end(self, outcome: str, reason: str) -> None:
+        """Note the event's end. One that is handed over with its partition has none here."""
+
+
+class Tracer(Protocol):
+    """Follows events across systems; only there when somebody asked for it."""
+
+    def begin(self, record: RawRecord, index: int | None) -> EventTrace:
+        """Begin the trace of an event, or of a record as a whole, where the record's headers say that it goes on."""
 
 
 class Observer(Protocol):

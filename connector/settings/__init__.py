@@ -20,6 +20,7 @@ from connector.settings.problems import Problem, SettingsError
 from connector.settings.root import Settings
 from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
+from connector.settings.tracing import TracingSettings
 
 __all__ = [
     "CLOSE_MARGIN_SECONDS",
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Sum",
+    "TracingSettings",
     "contradictions",
     "load",
     "load_with_origins",

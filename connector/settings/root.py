@@ -18,6 +18,7 @@ from connector.settings.ops import OpsSettings
 from connector.settings.policy import PolicySettings
 from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
+from connector.settings.tracing import TracingSettings
 
 
 class Settings(BaseSettings):
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = Field(default=DeliverySettings(), description="How events are delivered.")
     ops: OpsSettings = Field(default=OpsSettings(), description="Health and metrics.")
     log: LogSettings = Field(default=LogSettings(), description="The log.")
+    tracing: TracingSettings = Field(default=TracingSettings(), description="Traces.")
 
     @classmethod
     def settings_customise_sources(
