@@ -214,6 +214,20 @@ def test_a_schema_that_lacks_what_an_order_needs_is_told_once() -> None:
     run_in_virtual_time(main())
 
 
+def test_a_schema_that_was_forgotten_and_fetched_again_is_not_told_again() -> None:
+    """With more schemas than are remembered, the log would otherwise repeat itself for ever."""
+
+    async def main() -> None:
+        lacking = {**SCHEMA, "fields": [one for one in SCHEMA["fields"] if one["name"] != "occurred_at"]}
+        rig = Rig(lambda _id, _time: Found(lacking), max_schemas=1)
+        for schema_id in (7, 8, 7, 8):
+            await rig.decode(schema_id)
+        assert rig.registry.asked == {7: 2, 8: 2}
+        assert [told.schema_id for told in rig.seen.of(WriterSchemaUnusable)] == [7, 8]
+
+    run_in_virtual_time(main())
+
+
 def test_a_schema_whose_purchases_lack_something_is_told_once_and_its_refunds_go_on() -> None:
     """What only purchases need is missed by purchases alone."""
 
