@@ -8,7 +8,7 @@ from decimal import Context, Decimal, localcontext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.domain.money import Amount, Currency, MoneyProblem, times, to_minor_units, to_whole
+from connector.domain.money import Amount, Currency, MoneyProblem, minus, times, to_minor_units, to_whole
 
 _EXACT = Context(prec=400)
 
@@ -46,6 +46,14 @@ def test_price_times_quantity_is_exact(price: Amount, quantity: int) -> None:
     """No digit is lost on the way to a line's total."""
     with localcontext(_EXACT):
         assert _decimal(times(price, quantity)) == _decimal(price) * quantity
+
+
+@settings(deadline=None)
+@given(amount=_amounts, other=_amounts)
+def test_a_discount_is_taken_off_exactly(amount: Amount, other: Amount) -> None:
+    """Whatever the numbers of decimals of the two."""
+    with localcontext(_EXACT):
+        assert _decimal(minus(amount, other)) == _decimal(amount) - _decimal(other)
 
 
 @settings(deadline=None)
