@@ -53,6 +53,8 @@ EXIT_MISUSED = 2
 _FIRST_GENERATION_OBJECTS = 50_000
 """With a thousand records in memory the collector's default of 700 costs 10 to 20 % of the CPU."""
 
+_LAST_SPANS_SECONDS = 1.0
+
 
 def run(settings: Settings) -> int:
     """Run the connector until it is told to stop, or has to; return the process's exit status."""
@@ -103,6 +105,7 @@ class Connector:
         self._letters = KafkaDeadLetters(wiring.dead_letter_options(settings, self._through), observer)
         self._transport = wiring.open_transport(settings)
         self._source = KafkaSource(wiring.source_options(settings, self._through), observer)
+        self._tracing = wiring.open_tracing(settings, version())
         api_version = settings.button.api_version
         self._engine = Engine(
             Ports(
@@ -115,11 +118,13 @@ class Connector:
                     self._read_api_key,
                     version=version(),
                     api_version=api_version.isoformat() if api_version else None,
+                    trace_headers=self._tracing.request_headers if self._tracing else None,
                 ),
                 sessions=self._sessions,
                 dead_letters=self._letters,
                 clock=_WallClock(),
                 observer=observer,
+                tracer=self._tracing.tracer if self._tracing else None,
             ),
             wiring.engine_options(settings),
             Random(),  # noqa: S311  jitter, not cryptography
@@ -170,6 +175,8 @@ class Connector:
         await self._follower.stop()
         unwritten = await self._letters.close(1.0)
         await self._transport.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close, _LAST_SPANS_SECONDS)
         took_seconds = round(time.monotonic() - began, 3)
         if unwritten:
             self._log.warning("dead letters were under way; their records are read again", count=unwritten)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from connector.button.transport import Transport
     from connector.engine.ports import Observer
     from connector.settings import KafkaSettings, Settings
+    from connector.telemetry.export import Export
 
 _COMMITS_A_WINDOW = 4
 
@@ -124,6 +125,16 @@ def registered_writers(
         takes_doubles=settings.avro.double_amounts == "shortest",
     )
     return RegisteredWriters(ConfluentRegistry(options), how, observer, Random())  # noqa: S311  jitter, not cryptography
+
+
+def open_tracing(settings: Settings, version: str) -> Export | None:
+    """Return what makes and sends spans, or ``None`` where nobody asked for any."""
+    if not settings.tracing.enabled:
+        return None
+    # Not at the top of the file: it is an extra.
+    from connector.telemetry.export import Export  # noqa: PLC0415  see above
+
+    return Export(version)
 
 
 def secrets(settings: Settings, through: KafkaConnection) -> Iterator[str]:

@@ -14,13 +14,15 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResou
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from connector.telemetry.tracer import SpanTracer
+from connector.telemetry.tracer import SpanTracer, request_headers
 
 _NAME = "button-connector"
 
 
 class Export:
-    """Makes spans and sends them; :attr:`tracer` is what the engine is given."""
+    """Makes spans and sends them: ``tracer`` is for the engine, ``request_headers`` for whoever calls Button."""
+
+    request_headers = staticmethod(request_headers)
 
     def __init__(self, version: str) -> None:
         """Send from now on; connects to nobody before there is a span."""
