@@ -19,6 +19,10 @@ PROGRAM = "button-connector"
 
 COMMANDS = {
     "run": "Bring orders from Kafka to Button until stopped.",
+    "check": "Look whether everything that run needs is there and as it must be.",
+    "explain": "Show what becomes of an event, and why; nothing is sent.",
+    "config": "Show what can be set, and what is set.",
+    "schemas": "List the Avro schemas, register and check them.",
     "sandbox": "Serve Button's Order API on this machine, to try things out.",
     "demo": "Show it all at work on this machine, with a Kafka of its own.",
 }
@@ -35,9 +39,11 @@ class _Commands(TyperGroup):
 
 
 def _load(name: str) -> typer.Typer:
-    module = importlib.import_module(f"connector.cli.{name}")
+    called = getattr(importlib.import_module(f"connector.cli.{name}"), name)
+    if isinstance(called, typer.Typer):
+        return called
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name)(getattr(module, name))
+    single.command(name)(called)
     return single
 
 

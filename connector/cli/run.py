@@ -1,24 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """``button-connector run``.
 
-Owns the way from the command line to a running connector, and how what is wrong is said: one line for each problem on
-standard error. Knows nothing of how the connector works.
+Owns the way from the command line to a running connector. Knows nothing of how the connector works.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-CONFIG_VARIABLE = "BUTTON_CONNECTOR_CONFIG"
-EXIT_FAILED = 1
-EXIT_MISUSED = 2
-
-_NO_FILE = (
-    f"hint: no settings file was given. Name one by --config FILE or {CONFIG_VARIABLE}, or set everything by "
-    "environment variables like BUTTON_CONNECTOR__KAFKA__BOOTSTRAP_SERVERS."
-)
+from connector.cli.loading import CONFIG_VARIABLE, EXIT_FAILED, load_or_exit
 
 
 def run(
@@ -48,18 +39,9 @@ def run(
 
     Exit codes: 0 stopped as asked; 1 something failed while running; 2 the settings are wrong.
     """  # noqa: D301  the backspace is meant: it keeps the lines below it as they are
+    settings = load_or_exit(config).settings
+
     # Not at the top of the file: help must not wait for what only a running connector needs.
-    from connector.settings import SettingsError, load  # noqa: PLC0415  see above
-
-    try:
-        settings = load(config, os.environ)
-    except SettingsError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
-        if config is None:
-            typer.echo(_NO_FILE, err=True)
-        raise typer.Exit(EXIT_MISUSED) from None
-
     from connector import app  # noqa: PLC0415  see above
     from connector.ops.server import PortUnavailableError  # noqa: PLC0415  see above
 

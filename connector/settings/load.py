@@ -49,15 +49,19 @@ class Origins:
 
 
 class Loaded(NamedTuple):
-    """The settings, and where each came from."""
+    """The settings, where each came from, and what stops a start although every value can be read."""
 
     settings: Settings
     origins: Origins
+    problems: tuple[Problem, ...]
 
 
 def load(config: Path | None, environ: Mapping[str, str]) -> Settings:
     """Return the settings, or raise ``SettingsError`` with everything that is wrong with them."""
-    return load_with_origins(config, environ).settings
+    loaded = load_with_origins(config, environ)
+    if loaded.problems:
+        raise SettingsError(loaded.problems)
+    return loaded.settings
 
 
 def load_with_origins(
@@ -65,7 +69,7 @@ def load_with_origins(
     environ: Mapping[str, str],
     stand_ins: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Loaded:
-    """Return the same with the origins.
+    """Return the settings and what contradicts itself in them; raise ``SettingsError`` for what cannot be read.
 
     ``stand_ins`` are whole areas for what has no use for them: each is taken where neither file nor environment says
     anything of the area.
@@ -80,9 +84,7 @@ def load_with_origins(
     except ValidationError as error:
         raise SettingsError((*environment.problems, *translate(error, origins))) from None
     problems = (*environment.problems, *(_with_sources(problem, origins) for problem in contradictions(settings)))
-    if problems:
-        raise SettingsError(problems)
-    return Loaded(settings, origins)
+    return Loaded(settings, origins, problems)
 
 
 def _merged(file: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:

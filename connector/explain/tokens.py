@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sessions topic, read once to its end, to look tokens up in.
+
+Owns the bound on how long that may take. Reads the topic as the connector does: without a group, committing nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from connector import wiring
+from connector.avro.session_decoding import SessionDecoder
+from connector.kafka.failures import KafkaFailure
+from connector.kafka.follower import TopicFollower
+from connector.tables.sessions import Sessions
+
+if TYPE_CHECKING:
+    from connector.engine.observations import Observation
+    from connector.kafka.options import KafkaConnection
+    from connector.settings import Settings
+
+
+async def read_sessions(settings: Settings, through: KafkaConnection, timeout_seconds: float) -> Sessions:
+    """Return the table, caught up; raises :class:`KafkaFailure` that says why it cannot be had."""
+    clock_skew_ms = round(settings.sessions.clock_skew_seconds * 1000)
+    sessions = Sessions(SessionDecoder(), _pass_over, clock_skew_ms=clock_skew_ms)
+    follower = TopicFollower(wiring.sessions_options(settings, through), sessions, _pass_over)
+    follower.start(asyncio.get_running_loop())
+    caught_up, failed = asyncio.ensure_future(sessions.caught_up()), asyncio.ensure_future(follower.failed())
+    try:
+        await asyncio.wait({caught_up, failed}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if caught_up.done():
+            return sessions
+        if failed.done():
+            raise failed.result()
+        left = follower.progress.remaining_at_start
+        how_far = "no broker answered" if left is None else f"{left} records were still to be read"
+        reason = f"sessions.topic: {settings.sessions.topic!r} was not read within {timeout_seconds:g} s: {how_far}."
+        raise KafkaFailure(f"{reason} Give a longer --timeout.")  # noqa: TRY003, EM102  the sentence is built above
+    finally:
+        caught_up.cancel()
+        failed.cancel()
+        await follower.stop()
+
+
+def _pass_over(observation: Observation) -> None:
+    """Let it be: what is said of other records is of no use here."""
