@@ -26,13 +26,18 @@ if TYPE_CHECKING:
 
     from connector.domain.events import CommerceEvent
     from connector.domain.orders import Reject
-    from connector.engine.ports import Preparation, RawRecord
+    from connector.engine.ports import Preparation, RawRecord, Tracer
 
 
 class Bench:
     """One engine and everything around it."""
 
-    def __init__(self, options: EngineOptions | None = None, max_records: int = 1000) -> None:
+    def __init__(
+        self,
+        options: EngineOptions | None = None,
+        max_records: int = 1000,
+        tracer: Tracer | None = None,
+    ) -> None:
         """Put it together; :meth:`running` starts it. ``max_records`` bounds what is delivered and not committed."""
         self.source = FakeSource(max_records)
         self.decoder = FakeDecoder()
@@ -51,6 +56,7 @@ class Bench:
                 clock=FixedClock(),
                 observer=self.seen,
                 may_start=lambda _topic_partition: self.may_start(),
+                tracer=tracer,
             ),
             options or EngineOptions(),
             Random(7),  # noqa: S311  jitter, not cryptography
