@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.avro.converters import NOTHING, Convert
 from connector.avro.fields import Fields, always
+from connector.avro.maker import Part, maker
 from connector.domain.events import CommerceEvent, Consent, Device, Product
 
 if TYPE_CHECKING:
@@ -30,55 +31,45 @@ def bind_event(event: Fields) -> Convert[CommerceEvent]:
 
 
 def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
-    occurred_at = event.time("occurred_at")
-    name, order_id, affiliation = action.text("action"), action.text("transaction_id"), action.text("affiliation")
-    total, tax, shipping = action.amount("total_amount"), action.amount("tax_amount"), action.amount("shipping_amount")
-    coupon, products = action.text("coupon_code"), _products(action)
-    currency, environment = event.text("currency_code"), event.text("environment")
-    message_id, event_id = event.text("source_message_id"), event.text("event_id")
-    session_uuid, session_id, mpid = event.text("session_uuid"), event.text("session_id"), event.text("mpid")
-    identities, device, consent = identities_of(event), device_of(event), consent_of(event)
-    device_name = name_of_device(event)
-    token, channel, is_new = event.text("btn_ref"), event.text("order_channel"), event.flag("is_new_customer")
-    customer_order_id = action.text("customer_order_id")
-    purchased_at, finalized_at = _moment(action, "purchased_at"), _moment(action, "finalized_at")
-    integrations = event.nested_attributes("integration_attributes")
-    attributes = event.attributes("custom_attributes")
-
-    def convert(datum: Datum) -> CommerceEvent:
-        of_event = datum.get
-        of_action = (of_event("product_action") or NOTHING).get
-        return CommerceEvent(
-            action=name(of_action("action")) or "",
-            order_id=order_id(of_action("transaction_id")),
-            occurred_at_ms=occurred_at(of_event("occurred_at")),
-            currency=currency(of_event("currency_code")),
-            total_amount=total(of_action("total_amount")),
-            tax_amount=tax(of_action("tax_amount")),
-            shipping_amount=shipping(of_action("shipping_amount")),
-            coupon_code=coupon(of_action("coupon_code")),
-            products=products(of_action("products")),
-            source_message_id=message_id(of_event("source_message_id")),
-            event_id=event_id(of_event("event_id")),
-            session_uuid=session_uuid(of_event("session_uuid")),
-            session_id=session_id(of_event("session_id")),
-            mpid=mpid(of_event("mpid")),
-            environment=environment(of_event("environment")),
-            identities=identities(of_event("user_identities")),
-            integration_attributes=integrations(of_event("integration_attributes")),
-            custom_attributes=attributes(of_event("custom_attributes")),
-            device=device(of_event(device_name)),
-            consent=consent(of_event("consent_state")),
-            affiliation=affiliation(of_action("affiliation")),
-            btn_ref=token(of_event("btn_ref")),
-            customer_order_id=customer_order_id(of_action("customer_order_id")),
-            order_channel=channel(of_event("order_channel")),
-            is_new_customer=is_new(of_event("is_new_customer")),
-            purchased_at_ms=purchased_at(of_action("purchased_at")),
-            finalized_at_ms=finalized_at(of_action("finalized_at")),
-        )
-
-    return convert
+    of_event = {
+        "occurred_at_ms": ("occurred_at", event.time),
+        "currency": ("currency_code", event.text),
+        "source_message_id": ("source_message_id", event.text),
+        "event_id": ("event_id", event.text),
+        "session_uuid": ("session_uuid", event.text),
+        "session_id": ("session_id", event.text),
+        "mpid": ("mpid", event.text),
+        "environment": ("environment", event.text),
+        "integration_attributes": ("integration_attributes", event.nested_attributes),
+        "custom_attributes": ("custom_attributes", event.attributes),
+        "btn_ref": ("btn_ref", event.text),
+        "order_channel": ("order_channel", event.text),
+        "is_new_customer": ("is_new_customer", event.flag),
+    }
+    of_action = {
+        "order_id": ("transaction_id", action.text),
+        "total_amount": ("total_amount", action.amount),
+        "tax_amount": ("tax_amount", action.amount),
+        "shipping_amount": ("shipping_amount", action.amount),
+        "coupon_code": ("coupon_code", action.text),
+        "affiliation": ("affiliation", action.text),
+        "customer_order_id": ("customer_order_id", action.text),
+    }
+    name = action.text("action")
+    parts = {
+        **{field: Part(event, source, bind(source)) for field, (source, bind) in of_event.items()},
+        **{field: Part(action, source, bind(source)) for field, (source, bind) in of_action.items()},
+        "action": Part(action, "action", lambda value: name(value) or ""),
+        "products": Part(action, "products", _products(action)),
+        "purchased_at_ms": Part(action, "purchased_at", _moment(action, "purchased_at")),
+        "finalized_at_ms": Part(action, "finalized_at", _moment(action, "finalized_at")),
+        "identities": Part(event, "user_identities", identities_of(event)),
+        "device": Part(event, name_of_device(event), device_of(event)),
+        "consent": Part(event, "consent_state", consent_of(event)),
+    }
+    make = maker(CommerceEvent, (event, action), parts)
+    no_action = dict.fromkeys(part.name for part in parts.values())
+    return lambda datum: make(datum, datum.get("product_action") or no_action)
 
 
 def _moment(fields: Fields, name: str) -> Convert[int | None]:
@@ -100,30 +91,23 @@ def _products(action: Fields) -> Convert[tuple[Product, ...]]:
 
 
 def _product(row: Fields) -> Convert[Product]:
-    sku, name, category, coupon = row.text("id"), row.text("name"), row.text("category"), row.text("coupon_code")
-    price, quantity, total = row.amount("price"), row.amount("quantity"), row.amount("total_product_amount")
-    brand, variant, attributes = row.text("brand"), row.text("variant"), row.attributes("custom_attributes")
-    upc, discount, categories = row.text("upc"), row.amount("discount"), row.texts("categories")
-
-    def convert(datum: Datum) -> Product:
-        of = datum.get
-        return Product(
-            sku=sku(of("id")),
-            name=name(of("name")),
-            category=category(of("category")),
-            price=price(of("price")),
-            quantity=quantity(of("quantity")),
-            total=total(of("total_product_amount")),
-            coupon_code=coupon(of("coupon_code")),
-            attributes=attributes(of("custom_attributes")),
-            brand=brand(of("brand")),
-            variant=variant(of("variant")),
-            upc=upc(of("upc")),
-            discount=discount(of("discount")),
-            categories=categories(of("categories")),
-        )
-
-    return convert
+    of_row = {
+        "sku": ("id", row.text),
+        "name": ("name", row.text),
+        "category": ("category", row.text),
+        "price": ("price", row.amount),
+        "quantity": ("quantity", row.amount),
+        "total": ("total_product_amount", row.amount),
+        "coupon_code": ("coupon_code", row.text),
+        "attributes": ("custom_attributes", row.attributes),
+        "brand": ("brand", row.text),
+        "variant": ("variant", row.text),
+        "upc": ("upc", row.text),
+        "discount": ("discount", row.amount),
+        "categories": ("categories", row.texts),
+    }
+    parts = {field: Part(row, source, bind(source)) for field, (source, bind) in of_row.items()}
+    return maker(Product, (row,), parts)
 
 
 def identities_of(event: Fields) -> Convert[Mapping[str, str]]:
