@@ -50,6 +50,8 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_MISUSED = 2
 
+_REST_SECONDS = 2.0
+"""What a stop keeps for all that comes after leaving the group."""
 _FIRST_GENERATION_OBJECTS = 50_000
 """With a thousand records in memory the collector's default of 700 costs 10 to 20 % of the CPU."""
 
@@ -112,6 +114,7 @@ class Connector:
                 source=self._source,
                 decoder=AvroDecoder(
                     registered=wiring.registered_writers(settings, self._read_registry_password, observer),
+                    elsewhere=wiring.elsewhere(settings),
                 ),
                 orders=ButtonClient(
                     self._transport,
@@ -167,13 +170,14 @@ class Connector:
     async def _stop(self, engine: asyncio.Task[None], reason: str | None) -> int:
         began = time.monotonic()
         self._log.info("stopping", draining_at_most_seconds=self._settings.delivery.drain_seconds)
+        delivery = self._settings.delivery
+        rest_seconds = min(_REST_SECONDS, (delivery.shutdown_seconds - delivery.drain_seconds) / 2)
         # Leaving the group first: calls on their way finish, and what they finish is committed.
-        await self._source.stop(self._settings.delivery.shutdown_seconds)
+        await self._source.stop(delivery.shutdown_seconds - rest_seconds)
         engine.cancel()
         with contextlib.suppress(BaseException):  # Its reason, if it had one, is known already.
             await engine
-        await self._follower.stop()
-        unwritten = await self._letters.close(1.0)
+        _, unwritten = await asyncio.gather(self._follower.stop(rest_seconds), self._letters.close(rest_seconds))
         await self._transport.close()
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, _LAST_SPANS_SECONDS)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from connector import telemetry, wiring
+from connector.avro.writers import MappingError
 from connector.kafka.compaction import check_compaction
 from connector.kafka.configuration import refused_configuration
 from connector.kafka.rights import Use, check_rights
@@ -48,6 +49,10 @@ def refused_settings(settings: Settings, through: KafkaConnection) -> list[Probl
     except ValueError as error:
         option, _, rest = str(error).partition(" ")
         problems.append(Problem(f"button.{option}", rest, may_pass=False))
+    try:
+        wiring.elsewhere(settings)
+    except MappingError as error:
+        problems += [Problem(f"mapping.{each.key}", each.what, may_pass=False) for each in error.problems]
     if settings.tracing.enabled and not telemetry.is_installed():
         what = "needs packages that are not installed. Install button-connector[otel], or set it to false."
         problems.append(Problem("tracing.enabled", what, may_pass=False))

@@ -6,21 +6,29 @@ Owns which setting becomes which option. Connects nothing and starts nothing.
 
 from __future__ import annotations
 
+import json
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from connector.avro.decoding import EVENT_SCHEMAS
 from connector.avro.registered import RegisteredOptions, RegisteredWriters
+from connector.avro.schemas import load_schema
+from connector.avro.writer_schema import writer_schema
+from connector.avro.writers import Elsewhere, MappingError, MappingProblem
 from connector.button.transport import TransportOptions
+from connector.domain.orders import Reject
 from connector.engine.backoff import Backoff
 from connector.engine.engine import EngineOptions
 from connector.kafka.options import DeadLetterOptions, FollowerOptions, KafkaConnection, SourceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from connector.avro.registry import RegistryOptions
     from connector.button.transport import Transport
     from connector.engine.ports import Observer
-    from connector.settings import KafkaSettings, Settings
+    from connector.settings import KafkaSettings, SchemaRegistrySettings, Settings
     from connector.telemetry.export import Export
 
 _COMMITS_A_WINDOW = 4
@@ -65,7 +73,7 @@ def dead_letter_options(settings: Settings, through: KafkaConnection) -> DeadLet
 
 
 def engine_options(settings: Settings) -> EngineOptions:
-    """Return how much at once, and how often again."""
+    """Return how much at once, how often again, and what may be told."""
     delivery = settings.delivery
     return EngineOptions(
         concurrency=delivery.concurrency,
@@ -73,6 +81,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         commit_interval_seconds=delivery.commit_interval_seconds,
         drain_seconds=delivery.drain_seconds,
         retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),
+        policy=settings.policy.to_policy(),
     )
 
 
@@ -99,20 +108,13 @@ def open_transport(settings: Settings) -> Transport:
     return PyreqwestTransport(options)
 
 
-def registered_writers(
-    settings: Settings,
-    read_password: Callable[[], str],
-    observer: Observer,
-) -> RegisteredWriters | None:
-    """Return what knows writers' schemas by their ids, or ``None`` without a registry."""
-    registry = settings.schema_registry
-    if registry.url is None:
-        return None
+def registry_options(registry: SchemaRegistrySettings, url: str, read_password: Callable[[], str]) -> RegistryOptions:
+    """Return how the schema registry is reached."""
     # Not at the top of the file: it is slow to load, and many need none.
-    from connector.avro.registry import ConfluentRegistry, RegistryOptions  # noqa: PLC0415  see above
+    from connector.avro.registry import RegistryOptions  # noqa: PLC0415  see above
 
-    options = RegistryOptions(
-        url=registry.url,
+    return RegistryOptions(
+        url=url,
         username=registry.username,
         read_password=read_password,
         ca_file=registry.ca_file,
@@ -120,11 +122,49 @@ def registered_writers(
         client_key_file=registry.client_key_file,
         request_timeout_seconds=registry.request_timeout_seconds,
     )
+
+
+def registered_writers(
+    settings: Settings,
+    read_password: Callable[[], str],
+    observer: Observer,
+) -> RegisteredWriters | None:
+    """Return what knows writers' schemas by their ids, or ``None`` without a registry."""
+    if settings.schema_registry.url is None:
+        return None
+    # Not at the top of the file: it is slow to load, and many need none.
+    from connector.avro.registry import ConfluentRegistry  # noqa: PLC0415  see above
+
+    options = registry_options(settings.schema_registry, settings.schema_registry.url, read_password)
     how = RegisteredOptions(
-        unknown_id_seconds=registry.unknown_id_seconds,
+        unknown_id_seconds=settings.schema_registry.unknown_id_seconds,
         takes_doubles=settings.avro.double_amounts == "shortest",
+        elsewhere=elsewhere(settings),
     )
     return RegisteredWriters(ConfluentRegistry(options), how, observer, Random())  # noqa: S311  jitter, not cryptography
+
+
+def elsewhere(settings: Settings) -> Elsewhere:
+    """Return what events are given besides their own fields; raises ``MappingError`` for what cannot be mapped."""
+    defaults = frozenset({"currency_code"} if settings.policy.default_currency else ())
+    if not settings.mapping.fields:
+        return Elsewhere(None, defaults)
+    # Not at the top of the file: most map nothing, and need no parser of expressions.
+    from connector.avro.smart_mapping import SmartMapping, smart_mapping  # noqa: PLC0415  see above
+
+    schemas = [load_schema(name) for name in EVENT_SCHEMAS]
+    own = settings.mapping.schema_file
+    prepared = [writer_schema(schema) for schema in schemas] if own is None else [writer_schema(_read_json(own))]
+    unusable = [MappingProblem("", each.message) for each in prepared if isinstance(each, Reject)]
+    roots = [each.root for each in prepared if not isinstance(each, Reject)]
+    found = tuple(unusable) or smart_mapping(settings.mapping.fields, roots)
+    if isinstance(found, SmartMapping):
+        return Elsewhere(found, defaults)
+    raise MappingError(found)
+
+
+def _read_json(path: Path) -> Any:  # noqa: ANN401  any JSON
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def open_tracing(settings: Settings, version: str) -> Export | None:

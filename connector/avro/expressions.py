@@ -64,7 +64,7 @@ def compile_expression(text: str, types: tuple[AvroType, ...]) -> Expression | E
         compiled = jmespath.compile(text)
     except JMESPathError as error:
         position = getattr(error, "lex_position", None) or 0
-        said = str(error).splitlines()[0].split(": Parse error at")[0].removeprefix("Bad jmespath expression: ")
+        said = str(error).splitlines()[0].split(": Parse error at")[0].rpartition("expression: ")[2].rstrip(":")
         return ExpressionProblem(text, position + 1, f"this is no JMESPath: {said}")
     parsed: Any = compiled.parsed
     try:

@@ -16,6 +16,7 @@ from connector.avro.converters import BadValueError
 from connector.avro.expressions import Expression, ExpressionProblem, compile_expression
 from connector.avro.plain import to_plain
 from connector.avro.targets import CONSENT, DEVICE, EVENT, IDENTITIES, PRODUCT, TARGETS, Target, taken
+from connector.avro.writers import MappingProblem
 from connector.domain.customers import CUSTOMER_ID_TYPES
 from connector.domain.events import CommerceEvent, Consent, Device
 from connector.domain.orders import Reject
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
     from connector.avro.writer_schema import AvroType
 
     Fill = Callable[[Any, Sequence[CommerceEvent | Reject]], list[CommerceEvent | Reject]]
-
-
-class MappingProblem(NamedTuple):
-    """Why a mapping cannot be used: the field that it is for, and what is wrong with name or expression."""
-
-    path: str
-    what: str
 
 
 class _Rule(NamedTuple):
@@ -101,7 +95,10 @@ class SmartMapping:
 
 
 def smart_mapping(fields: Mapping[str, str], roots: Sequence[AvroType]) -> SmartMapping | tuple[MappingProblem, ...]:
-    """Check expressions by the field that each is for against schemas of events or batches; return what is wrong."""
+    """Check expressions, each by the field that it is for, against schemas of events or batches.
+
+    An expression is right when one of the schemas has what it asks for. Returns the mapping, or all that is wrong.
+    """
     events = tuple(_event_of(root) for root in roots)
     products = tuple(row for event in events for row in _products_of(event))
     rules, problems = [], []

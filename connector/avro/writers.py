@@ -26,6 +26,27 @@ if TYPE_CHECKING:
 Events = list[CommerceEvent | Reject]
 
 
+class MappingProblem(NamedTuple):
+    """Why a mapping cannot be used: the field that it is for (empty for the schema file), and what is wrong."""
+
+    path: str
+    what: str
+
+    @property
+    def key(self) -> str:
+        """Return the setting's name within its area."""
+        return f"fields.{self.path}" if self.path else "schema_file"
+
+
+class MappingError(ValueError):
+    """Fields that are mapped cannot be; ``problems`` holds at least one."""
+
+    def __init__(self, problems: tuple[MappingProblem, ...]) -> None:
+        """Take all that was found, so that it can be mended in one go."""
+        super().__init__("; ".join(f"mapping.{problem.key}: {problem.what}" for problem in problems))
+        self.problems = problems
+
+
 class Elsewhere(NamedTuple):
     """What events are given from elsewhere than its own place in a record.
 

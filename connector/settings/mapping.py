@@ -4,11 +4,25 @@
 Owns their names. Expressions are checked against a schema where they are compiled, before anything starts.
 """
 
+import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from connector.settings.base import Area
+from connector.settings.base import Area, refusal
+
+
+def _holds_a_schema(path: Path) -> Path:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise refusal(what, "Check the path, and that the connector's user may read the file.") from None
+    except ValueError:
+        what = "does not hold JSON"
+        raise refusal(what, "Give the Avro schema of the events (.avsc).") from None
+    return path
 
 
 class MappingSettings(Area):
@@ -21,7 +35,7 @@ class MappingSettings(Area):
         "gives is the field's value, and null says that the field is absent.",
         examples=["{product_action.transaction_id: custom_attributes.order_number}"],
     )
-    schema_file: Path | None = Field(
+    schema_file: Annotated[Path, AfterValidator(_holds_a_schema)] | None = Field(
         default=None,
         description="The Avro schema that expressions are checked against, where events carry fields of their own.",
         examples=["schemas/shop_event.avsc"],
