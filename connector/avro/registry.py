@@ -14,7 +14,7 @@ import json
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.schema_registry import Schema
 
+T = TypeVar("T")
 _Version = tuple[str, int]
 """A subject and the number of a version."""
 
@@ -82,43 +83,53 @@ class ConfluentRegistry:
             async with asyncio.timeout(seconds):
                 return await _in_a_thread(lambda: self._fetch(schema_id))
         except TimeoutError:
-            return self._unavailable(f"no whole answer within {seconds:g} s")
+            return _unavailable(self._options, f"no whole answer within {seconds:g} s")
 
     def _fetch(self, schema_id: int) -> Fetched:
-        try:
-            with SchemaRegistryClient(self._options.config()) as client:
-                return _found(client, client.get_schema(schema_id))
-        except SchemaRegistryError as error:
-            return self._judge(error)
-        except _UnusableError as error:
-            return Unusable(str(error))
-        except ssl.SSLError as error:
-            return self._unavailable(f"the TLS files cannot be used ({error.reason}); check schema_registry.ca_file")
-        except OSError as error:
-            return self._unavailable(f"a file of schema_registry cannot be read ({error.strerror})")
-        except Exception as error:  # noqa: BLE001  the client's own errors, and what it does with an answer that is none
-            return self._unavailable(f"{type(error).__name__}: {error}"[:_LONGEST_SAID])
+        return ask(self._options, lambda client: found(client, client.get_schema(schema_id)))
 
-    def _judge(self, error: SchemaRegistryError) -> Fetched:
-        status, code = error.http_status_code, error.error_code
-        if status == _NOT_FOUND and code in _NOT_FOUND_CODES:
-            return Unknown(f"the schema registry at {self._options.url} does not have it ({code})")
-        if status == _UNAUTHORIZED:
-            return self._unavailable("it refuses the credentials (401); check schema_registry.username and password")
-        if status == _FORBIDDEN:
-            return self._unavailable("it forbids reading schemas (403); allow it to schema_registry.username")
+
+def ask(options: RegistryOptions, work: Callable[[SchemaRegistryClient], T]) -> T | Unusable | Unknown | Unavailable:
+    """Return what the work gets of a client of its own, or what the registry's answer means instead; blocks."""
+    try:
+        with SchemaRegistryClient(options.config()) as client:
+            return work(client)
+    except SchemaRegistryError as error:
+        return _judge(options, error)
+    except _UnusableError as error:
+        return Unusable(str(error))
+    except ssl.SSLError as error:
+        return _unavailable(options, f"the TLS files cannot be used ({error.reason}); check schema_registry.ca_file")
+    except OSError as error:
+        return _unavailable(options, f"a file of schema_registry cannot be read ({error.strerror})")
+    except Exception as error:  # noqa: BLE001  the client's own errors, and what it does with an answer that is none
+        return _unavailable(options, f"{type(error).__name__}: {error}"[:_LONGEST_SAID])
+
+
+def _judge(options: RegistryOptions, error: SchemaRegistryError) -> Unknown | Unavailable:
+    status, code = error.http_status_code, error.error_code
+    if status == _NOT_FOUND and code in _NOT_FOUND_CODES:
+        return Unknown(f"the schema registry at {options.url} does not have it ({code})")
+    if status == _UNAUTHORIZED:
+        what = "it refuses the credentials (401); check schema_registry.username and password"
+    elif status == _FORBIDDEN:
+        what = "it forbids reading schemas (403); allow it to schema_registry.username"
+    else:
         said = f": {error.error_message}"[:_LONGEST_SAID] if (code or 0) > 0 else ""  # no code: not a registry's text
-        return self._unavailable(f"HTTP {status}{said}; check schema_registry.url if it stays")
+        what = f"HTTP {status}{said}; check schema_registry.url if it stays"
+    return _unavailable(options, what)
 
-    def _unavailable(self, problem: str) -> Unavailable:
-        return Unavailable(f"{self._options.url}: {problem}")
+
+def _unavailable(options: RegistryOptions, problem: str) -> Unavailable:
+    return Unavailable(f"{options.url}: {problem}")
 
 
 class _UnusableError(Exception):
     """The schema is none that can be read by; the text says why."""
 
 
-def _found(client: SchemaRegistryClient, schema: Schema) -> Found:
+def found(client: SchemaRegistryClient, schema: Schema) -> Found:
+    """Return a schema with all that it refers to; for the work of :func:`ask`."""
     references: dict[_Version, Any] = {}
     _collect(client, schema, references)
     return Found(_parsed(schema), tuple(references.values()))
