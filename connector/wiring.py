@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from random import Random
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from connector.avro.decoding import EVENT_SCHEMAS
 from connector.avro.registered import RegisteredOptions, RegisteredWriters
@@ -177,8 +178,14 @@ def open_tracing(settings: Settings, version: str) -> Export | None:
     return Export(version)
 
 
+def _passwords(written: str | None) -> tuple[str, ...]:
+    """Return a URL's password as it is written there and as it is meant."""
+    return () if written is None else (written, unquote(written))
+
+
 def secrets(settings: Settings, through: KafkaConnection) -> Iterator[str]:
     """Yield what no log line may show, as far as it is known before the start."""
     yield from (through.properties[name] for name in through.secret_names)
     if settings.button.proxy is not None:
-        yield settings.button.proxy.get_secret_value()
+        proxy = settings.button.proxy.get_secret_value()
+        yield from (proxy, *_passwords(urlsplit(proxy).password))

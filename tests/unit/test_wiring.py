@@ -63,6 +63,13 @@ def test_the_source_is_told_what_is_set() -> None:
     assert (config["session.timeout.ms"], config["partition.assignment.strategy"]) == (30_000, "cooperative-sticky")
 
 
+def test_a_proxy_s_password_is_a_secret_in_both_its_forms() -> None:
+    """A log line may hold the URL, the password as it is written in it, or the password itself."""
+    proxy = "http://somebody:hunter%402@proxy:3128"
+    given = settings(button={"api_key": "sk-x", "proxy": proxy})
+    assert list(wiring.secrets(given, wiring.connection(given.kafka))) == [proxy, "hunter%402", "hunter@2"]
+
+
 @pytest.mark.parametrize(
     ("said", "key"),
     [
