@@ -98,6 +98,7 @@ def _explained(settings: Settings, source: str | tuple[str, int, int], options: 
 
     from connector import wiring  # noqa: PLC0415  see above
     from connector.avro.samples import SampleError, form_of, read_samples  # noqa: PLC0415  see above
+    from connector.avro.writers import MappingError  # noqa: PLC0415  see above
     from connector.engine.ports import TopicPartition  # noqa: PLC0415  see above
     from connector.explain import work  # noqa: PLC0415  see above
     from connector.kafka.failures import KafkaFailure  # noqa: PLC0415  see above
@@ -105,9 +106,9 @@ def _explained(settings: Settings, source: str | tuple[str, int, int], options: 
 
     async def explain_all() -> list[ExplainedRecord]:
         through = wiring.connection(settings.kafka) if options.has_cluster else None
-        elsewhere = work.elsewhere_of(settings, options.schema)
-        how = work.Options(settings, elsewhere, through, options.timeout_seconds, options.shows_personal)
-        explainer = work.Explainer(how)
+        explainer = work.Explainer(
+            work.Options(settings, through, options.timeout_seconds, options.shows_personal),
+        )
         if isinstance(source, str) or through is None:
             samples = read_samples(_read(str(source)), options.schema)
             name = "standard input" if source == STDIN else str(source)
@@ -122,6 +123,8 @@ def _explained(settings: Settings, source: str | tuple[str, int, int], options: 
         return asyncio.run(explain_all())
     except (SampleError, work.Unexplained) as problem:
         fail(str(problem))
+    except MappingError as error:
+        fail(str(error), EXIT_MISUSED)
     except KafkaFailure as failure:
         fail(failure.reason)
 

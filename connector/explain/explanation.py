@@ -97,7 +97,7 @@ class Sources(NamedTuple):
     """What an explanation is made from.
 
     ``lookup`` is the answer of the sessions table, or why it was not asked. ``unmapped`` is the event without smart
-    mapping, ``expressions`` the configured ones.
+    mapping, where it is one then; ``expressions`` are the configured ones by field.
     """
 
     event: CommerceEvent
@@ -162,11 +162,10 @@ def _verdict(decision: Decision) -> Request | Refusal:
 
 
 def _mapped(sources: Sources) -> tuple[Mapped, ...]:
-    if sources.unmapped is None:
-        return ()
     paths = frozenset(sources.expressions)
-    before, after = field_values(sources.unmapped, paths), field_values(sources.event, paths)
-    return tuple(Mapped(path, sources.expressions[path], before[path], after[path]) for path in after)
+    before = {} if sources.unmapped is None else field_values(sources.unmapped, paths)
+    after = field_values(sources.event, paths)
+    return tuple(Mapped(path, sources.expressions[path], before.get(path), after[path]) for path in after)
 
 
 def _personal(sources: Sources) -> frozenset[str]:

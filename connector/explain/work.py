@@ -8,15 +8,12 @@ configured. Looks tokens up only where a cluster is named, and only when an even
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from connector import wiring
-from connector.avro.decoding import EVENT_SCHEMAS, AvroDecoder
+from connector.avro.decoding import AvroDecoder
 from connector.avro.samples import Sample
-from connector.avro.schemas import load_schema
-from connector.avro.smart_mapping import SmartMapping, smart_mapping
-from connector.avro.writer_schema import writer_schema
-from connector.avro.writers import NOTHING_ELSEWHERE, Elsewhere, bind_writer, decode_events
+from connector.avro.writers import bind_writer, decode_events
 from connector.domain.attribution import needs_lookup, session_keys, user_key
 from connector.domain.orders import Reject
 from connector.engine.observations import DependencyUnavailable
@@ -24,8 +21,11 @@ from connector.engine.ports import RawRecord, TopicPartition
 from connector.explain.explanation import Explanation, Sources, explain, not_an_event, skipped_record
 from connector.explain.tokens import read_sessions
 from connector.kafka.failures import KafkaFailure
+from connector.settings import MappingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from connector.avro.writers import Events
     from connector.domain.attribution import SessionLookup
     from connector.domain.events import CommerceEvent
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from connector.tables.sessions import Sessions
 
 _NOWHERE = TopicPartition("", 0)
-NO_CLUSTER = "it was not looked up: --config names no cluster with a sessions topic"
+NO_CLUSTER = "it was not looked up, because no cluster was named; --config names one"
 
 
 class Unexplained(Exception):  # noqa: N818  it is data until the command says it
@@ -46,7 +46,6 @@ class Options(NamedTuple):
     """What explaining needs; ``through`` is ``None`` when no cluster is named."""
 
     settings: Settings
-    elsewhere: Elsewhere
     through: KafkaConnection | None
     timeout_seconds: float
     shows_personal: bool
@@ -65,12 +64,13 @@ class Explainer:
 
     async def explain(self, sample: Sample) -> list[Explanation]:
         """Return what becomes of each event of a record; raises :class:`Unexplained`."""
-        decoded = await self._decode(sample, self._options.elsewhere)
+        decoded = await self._decode(sample, self._settings)
         if isinstance(decoded, Reject):
             return [not_an_event("decode", decoded)]
-        mapping = self._options.elsewhere.mapping
-        unmapped = await self._decode(sample, NOTHING_ELSEWHERE) if mapping else None
-        before = unmapped if isinstance(unmapped, list) else [None] * len(decoded)
+        before: Sequence[CommerceEvent | Reject | None] = [None] * len(decoded)
+        if self._settings.mapping.fields:
+            unmapped = await self._decode(sample, self._settings.model_copy(update={"mapping": MappingSettings()}))
+            before = unmapped if isinstance(unmapped, list) else before
         return [await self._one(event, plain) for event, plain in zip(decoded, before, strict=True)]
 
     async def explain_record(self, record: RawRecord) -> list[Explanation]:
@@ -101,13 +101,14 @@ class Explainer:
             as_of_ms=event.occurred_at_ms,
         )
 
-    async def _decode(self, sample: Sample, elsewhere: Elsewhere) -> Events | Reject:
+    async def _decode(self, sample: Sample, settings: Settings) -> Events | Reject:
+        elsewhere = wiring.elsewhere(settings)
         if sample.schema is not None:
-            takes_doubles = self._settings.avro.double_amounts == "shortest"
+            takes_doubles = settings.avro.double_amounts == "shortest"
             writer = bind_writer(sample.schema, takes_doubles=takes_doubles, elsewhere=elsewhere)
             return writer if isinstance(writer, Reject) else decode_events(sample.value, 0, writer)
-        registry = self._settings.schema_registry.model_copy(update={"unknown_id_seconds": 0.0})
-        impatient = self._settings.model_copy(update={"schema_registry": registry})
+        registry = settings.schema_registry.model_copy(update={"unknown_id_seconds": 0.0})
+        impatient = settings.model_copy(update={"schema_registry": registry})
         decoder = AvroDecoder(
             registered=wiring.registered_writers(impatient, self._read_registry_password, self._note),
             elsewhere=elsewhere,
@@ -132,16 +133,3 @@ class Explainer:
     def _note(self, observation: Observation) -> None:
         if isinstance(observation, DependencyUnavailable):
             self._complaint = observation.message
-
-
-def elsewhere_of(settings: Settings, schema: Any = None) -> Elsewhere:  # noqa: ANN401  any JSON
-    """Return what is mapped; raises :class:`Unexplained` for expressions that cannot be used."""
-    defaults = frozenset({"currency_code"} if settings.policy.default_currency else ())
-    if not settings.mapping.fields:
-        return Elsewhere(None, defaults)
-    schemas = [load_schema(name) for name in EVENT_SCHEMAS] if schema is None else [schema]
-    roots = [each.root for each in map(writer_schema, schemas) if not isinstance(each, Reject)]
-    mapping = smart_mapping(settings.mapping.fields, roots)
-    if isinstance(mapping, SmartMapping):
-        return Elsewhere(mapping, defaults)
-    raise Unexplained("; ".join(f"mapping.fields.{problem.path}: {problem.what}" for problem in mapping))
