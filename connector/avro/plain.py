@@ -54,9 +54,10 @@ def _each(kind: str, change: ToPlain | None) -> ToPlain | None:
 
 
 def _union(avro: AvroType) -> ToPlain | None:
-    """Tell the branches apart by what fastavro makes of them; of two that look alike neither is touched."""
+    """Tell the branches apart by what fastavro makes of them; two that look alike stay as they are, bytes are null."""
     looks = [_PYTHON.get(type_.kind) for type_ in avro.alternatives()]
-    changes = {
+    changes: dict[type, ToPlain] = {bytes: lambda _: None} if looks.count(bytes) > 1 else {}
+    changes |= {
         look: change
         for type_, look in zip(avro.alternatives(), looks, strict=True)
         if look is not None and looks.count(look) == 1 and (change := to_plain(type_))

@@ -258,6 +258,7 @@ def test_decimals_and_times_of_every_kind_look_plain_to_an_expression() -> None:
             {"name": "map", "type": {"type": "map", "values": ["null", amount_type]}},
             {"name": "at", "type": micros},
             {"name": "raw", "type": "bytes"},
+            {"name": "either", "type": [amount_type, {**amount_type, "type": "fixed", "name": "F", "size": 2}]},
         ],
     }
     prepared = writer_schema(odd)
@@ -268,6 +269,7 @@ def test_decimals_and_times_of_every_kind_look_plain_to_an_expression() -> None:
         "product_action.shipping_amount": "map.x",
         "product_action.purchased_at": "at",
         "product_action.coupon_code": "raw",
+        "order_channel": "either",
     }
     mapping = smart_mapping(fields, [prepared.root])
     assert isinstance(mapping, SmartMapping)
@@ -281,6 +283,7 @@ def test_decimals_and_times_of_every_kind_look_plain_to_an_expression() -> None:
         "map": {"x": b"\x64"},
         "at": 1_500_971_032_001_999,
         "raw": b"marked",
+        "either": b"\x04\xd2",
     }
     plain_types = {"type": "record", "name": "P", "fields": [
         {**field, "type": _without_logical(field["type"])} for field in odd["fields"]
@@ -289,7 +292,7 @@ def test_decimals_and_times_of_every_kind_look_plain_to_an_expression() -> None:
     assert isinstance(event, CommerceEvent)
     assert (event.total_amount, event.tax_amount) == (Amount(1_234, 2), Amount(-1, 2))
     assert (event.shipping_amount, event.purchased_at_ms) == (Amount(1, 0), 1_500_971_032_001)
-    assert event.coupon_code is None
+    assert (event.coupon_code, event.order_channel) == (None, None)
 
 
 def _without_logical(avro: Any) -> Any:  # noqa: ANN401  a schema is JSON
