@@ -21,7 +21,7 @@ import uvloop
 
 from connector import preflight, wiring
 from connector.avro.decoding import AvroDecoder
-from connector.avro.session_decoding import SessionDecoder
+from connector.avro.session_decoding import RegisteredSessionWriters, SessionDecoder
 from connector.button.client import ButtonClient
 from connector.engine.admission import State
 from connector.engine.engine import Engine, Ports
@@ -98,8 +98,10 @@ class Connector:
     def _build(self) -> None:
         settings = self._settings
         observer = OpsObserver(self._metrics, self._log)
+        registered = wiring.registered_writers(settings, self._read_registry_password, observer)
+        of_sessions = RegisteredSessionWriters.beside(registered) if registered is not None else None
         self._sessions = Sessions(
-            SessionDecoder(),
+            SessionDecoder(registered=of_sessions),
             observer,
             clock_skew_ms=round(settings.sessions.clock_skew_seconds * 1000),
         )
@@ -113,7 +115,7 @@ class Connector:
             Ports(
                 source=self._source,
                 decoder=AvroDecoder(
-                    registered=wiring.registered_writers(settings, self._read_registry_password, observer),
+                    registered=registered,
                     elsewhere=wiring.elsewhere(settings),
                 ),
                 orders=ButtonClient(

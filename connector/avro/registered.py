@@ -3,7 +3,7 @@
 
 Owns how long is asked, and what is remembered. While the registry says nothing (it is down, it refuses us) it is asked
 without end and no record is blamed. An id that it does not know may be on its way there (registries replicate): it is
-asked for within a bound, and then the id's records are dead letters until it is asked for again. That bound is waited
+asked for within a bound, and then the id's records are given up until it is asked for again. That bound is waited
 out once and not for each id: values that only look like Confluent's may name a new id each, and would otherwise hold
 their partition for as long as there are ids.
 """
@@ -11,8 +11,9 @@ their partition for as long as there are ids.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from connector.avro.fetched import Found, Unknown, Unusable
 from connector.avro.wire import CONFLUENT_MARKER
@@ -23,9 +24,12 @@ from connector.engine.observations import DependencyUnavailable, WriterSchemaUnu
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
+    from typing import Self
 
     from connector.avro.fetched import SchemaSource
     from connector.engine.ports import Observer, Preparation
+
+W = TypeVar("W")
 
 _NAME = "schema registry"
 _HIGHEST_ID = 2**31 - 1
@@ -65,12 +69,17 @@ class _Patience(NamedTuple):
     until: float
 
 
-class RegisteredWriters:
-    """Gives writers by header; lives on the event loop."""
+class Registered(ABC, Generic[W]):
+    """Gives what writers' schemas were made into, by header; lives on the event loop.
+
+    ``table`` names the table whose records are read, ``None`` where they are events.
+    """
+
+    table: str | None = None
 
     def __init__(self, registry: SchemaSource, options: RegisteredOptions, observer: Observer, random: Random) -> None:
         """Know nothing yet; ``known`` is what may be looked into for every record."""
-        self.known: dict[bytes, Writer | Reject] = {}
+        self.known: dict[bytes, W | Reject] = {}
         self._registry = registry
         self._options = options
         self._observe = observer
@@ -79,6 +88,19 @@ class RegisteredWriters:
         self._asked: dict[bytes, _Question] = {}
         self._told: set[int] = set()
         self._patient_again_at = 0.0
+
+    @classmethod
+    def beside(cls, other: Registered[Any]) -> Self:
+        """Ask the same registry in the same way; what one topic makes it wait for shortens no other topic's wait."""
+        return cls(other._registry, other._options, other._observe, other._random)
+
+    @abstractmethod
+    def bind(self, found: Found, label: str, options: RegisteredOptions) -> W | Reject:
+        """Make a schema ready, or say why no record that was written with it can be used."""
+
+    def lacks(self, writer: W) -> Reject | None:  # noqa: ARG002  for those that can read a part of the records
+        """Return what some of the records end as that were written with a schema that can be read."""
+        return None
 
     def miss(self, header: bytes) -> Reject | Preparation:
         """Return what to wait for when a header is not known, or why its records are none for us."""
@@ -129,22 +151,16 @@ class RegisteredWriters:
             self._patient_again_at = 0.0
         _put(self.known, header, writer, self._options.max_schemas)
         self._forget(header)
-        reject = writer if isinstance(writer, Reject) else writer.lacks
+        reject = writer if isinstance(writer, Reject) else self.lacks(writer)
         if reject is not None and schema_id not in self._told:
             self._told.add(schema_id)
-            self._observe(WriterSchemaUnusable(schema_id, reject.reason, reject.message))
+            self._observe(WriterSchemaUnusable(schema_id, reject.reason, reject.message, self.table))
 
-    def _bind(self, schema_id: int, fetched: Found | Unusable) -> Writer | Reject:
+    def _bind(self, schema_id: int, fetched: Found | Unusable) -> W | Reject:
         label = f"schema id {schema_id}"
         if isinstance(fetched, Unusable):
             return Reject("unsupported_writer_schema", f"{label}: {fetched.message}")
-        return bind_writer(
-            fetched.schema,
-            fetched.references,
-            label=label,
-            takes_doubles=self._options.takes_doubles,
-            elsewhere=self._options.elsewhere,
-        )
+        return self.bind(fetched, label, self._options)
 
     def _give_up(self, header: bytes, schema_id: int, unknown: Unknown, patience: _Patience) -> None:
         bound_seconds, now = self._options.unknown_id_seconds, _now()
@@ -162,7 +178,7 @@ class RegisteredWriters:
             _UnknownId(reject, now + max(bound_seconds, _LEAST_REMEMBERED_SECONDS)),
             self._options.max_schemas,
         )
-        self._observe(WriterSchemaUnusable(schema_id, reject.reason, reject.message))
+        self._observe(WriterSchemaUnusable(schema_id, reject.reason, reject.message, self.table))
 
     def _forget(self, header: bytes) -> None:
         """Forget what was true until now."""
@@ -170,10 +186,28 @@ class RegisteredWriters:
         self._unknown.pop(header, None)
 
 
+class RegisteredWriters(Registered[Writer]):
+    """Gives the writers of events."""
+
+    def bind(self, found: Found, label: str, options: RegisteredOptions) -> Writer | Reject:
+        """Bind the schema to an event's fields."""
+        return bind_writer(
+            found.schema,
+            found.references,
+            label=label,
+            takes_doubles=options.takes_doubles,
+            elsewhere=options.elsewhere,
+        )
+
+    def lacks(self, writer: Writer) -> Reject | None:
+        """Return what the writer's purchases end as."""
+        return writer.lacks
+
+
 class _Question:
     """An id that is being asked for: once, however many partitions wait for it."""
 
-    def __init__(self, writers: RegisteredWriters, header: bytes, schema_id: int) -> None:
+    def __init__(self, writers: Registered[Any], header: bytes, schema_id: int) -> None:
         """Ask nothing yet."""
         self._writers = writers
         self._header = header

@@ -163,11 +163,15 @@ class BadTableRecord:
 
 @dataclass(frozen=True, slots=True)
 class WriterSchemaUnusable:
-    """Records, or purchases, of this writer's schema become dead letters; told once for each schema."""
+    """Records, or purchases, of this writer's schema become dead letters; told once for each schema.
+
+    Those of a ``table``'s topic are passed over.
+    """
 
     schema_id: int
     reason: str
     message: str
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ Owns a consumer and its thread. No group: every replica reads everything, nothin
 event loop and gets records in batches, of which only a few are ever on their way. "Caught up" means that every
 partition was read up to the end it had at the start, by the client's position or its end-of-partition event: equality
 of a record's offset with the end would wait for ever behind a transaction's marker.
+
+A record that the table cannot take yet (its writer's schema is still to be fetched) holds its partition, in order;
+other partitions go on. When many records wait, reading stops until the table takes them, so that memory stays bounded.
+Nothing has caught up while anything waits.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -27,11 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connector.engine.observations import Observation
-    from connector.engine.ports import Observer
+    from connector.engine.ports import Observer, Preparation
     from connector.kafka.options import FollowerOptions
 
 _POLL_SECONDS = 0.05
 _BATCHES_ON_THEIR_WAY = 4
+_MOST_HELD_RECORDS = 10_000
+"""When so many wait for what is to be fetched, no more are read than are on their way already."""
 
 
 class TableSink(Protocol):
@@ -44,15 +51,22 @@ class TableSink(Protocol):
         timestamp_ms: int,
         key: bytes | None,
         value: bytes | None,
-    ) -> None:
-        """Take a record; ``value`` is ``None`` for a tombstone."""
+    ) -> Preparation | None:
+        """Take a record; ``value`` is ``None`` for a tombstone.
+
+        What it returns must be ready before the record can be taken: it is brought again, before any other of its
+        partition.
+        """
 
     def mark_caught_up(self) -> None:
         """Note that all that the topic held when following began has been applied; called once."""
 
 
 class Progress(NamedTuple):
-    """How far the follower is; ``remaining_at_start`` counts offsets still missing for having caught up."""
+    """How far the follower is; ``remaining_at_start`` counts offsets still missing for having caught up.
+
+    Records that wait are counted in it.
+    """
 
     records: int
     partitions: int
@@ -84,10 +98,17 @@ class TopicFollower:
         self._partitions: dict[int, TopicPartition] = {}
         self._ends: dict[int, int] | None = None
         self._reached: dict[int, int] = {}
-        self._is_caught_up = False
+        self._has_read_to_ends = False
         self._records = 0
         self._refresh_at = 0.0
         self.last_poll_at = time.monotonic()
+        # On the loop.
+        self._unreleased = 0
+        self._held: dict[TopicPartition, deque[Row]] = {}
+        self._held_records = 0
+        self._holding: set[asyncio.Task[None]] = set()
+        self._is_applied_to_ends = False
+        self._is_caught_up = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to follow."""
@@ -101,6 +122,8 @@ class TopicFollower:
     async def stop(self, timeout_seconds: float = 5.0) -> None:
         """End the thread, or leave it behind after the timeout. May be called again."""
         self._is_stopping.set()
+        for task in self._holding:
+            task.cancel()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._finished.wait()
@@ -116,6 +139,8 @@ class TopicFollower:
         """How far it is; from any thread."""
         ends, reached = self._ends, self._reached
         remaining = None if ends is None else sum(max(0, end - reached.get(each, 0)) for each, end in ends.items())
+        if remaining is not None and not self._is_caught_up:
+            remaining += self._held_records
         return Progress(self._records, len(self._partitions), remaining, self._is_caught_up)
 
     # The thread.
@@ -145,7 +170,7 @@ class TopicFollower:
             message = self._consumer.poll(_POLL_SECONDS)
             if message is not None:
                 self._take([message, *self._consumer.consume(self._options.max_batch_records - 1, 0)])
-            if not self._is_caught_up:
+            if not self._has_read_to_ends:
                 self._check_caught_up()
 
     def _refresh(self) -> bool:
@@ -218,8 +243,8 @@ class TopicFollower:
             if each.offset > self._reached.get(each.partition, 0):
                 self._reached[each.partition] = each.offset
         if all(self._reached.get(number, 0) >= end for number, end in self._ends.items()):
-            self._is_caught_up = True
-            self._call(self._mark_caught_up)
+            self._has_read_to_ends = True
+            self._call(self._note_applied_to_ends)
 
     def _on_error(self, error: KafkaError, place: Place | None = None) -> None:
         place = place or Place(self._options.topic, setting=self._options.setting)
@@ -244,14 +269,59 @@ class TopicFollower:
     # On the loop.
 
     def _apply(self, rows: Sequence[Row]) -> None:
-        self._on_their_way.release()
+        self._unreleased += 1
+        self._let_more_come()
         if not self._is_stopping.is_set():
-            apply = self._sink.apply
             for row in rows:
-                apply(*row)
+                self._apply_or_hold(row)
+
+    def _let_more_come(self) -> None:
+        while self._unreleased and self._held_records < _MOST_HELD_RECORDS:
+            self._unreleased -= 1
+            self._on_their_way.release()
+
+    def _apply_or_hold(self, row: Row) -> None:
+        held = self._held.get(row.topic_partition)
+        preparation = self._sink.apply(*row) if held is None else None
+        if preparation is not None:
+            held = self._held[row.topic_partition] = deque()
+            task = self._loop.create_task(self._apply_held(row.topic_partition, held, preparation))
+            self._holding.add(task)
+            task.add_done_callback(self._end_holding)
+        if held is not None:
+            held.append(row)
+            self._held_records += 1
+
+    async def _apply_held(self, topic_partition: TopicPartition, held: deque[Row], preparation: Preparation) -> None:
+        """Apply a partition's rows in order, each when it can be taken."""
+        awaited: Preparation | None = preparation
+        while awaited is not None:
+            await awaited.ready()
+            awaited = None
+            while held and awaited is None:
+                awaited = self._sink.apply(*held[0])
+                if awaited is None:
+                    held.popleft()
+                    self._held_records -= 1
+            self._let_more_come()
+        del self._held[topic_partition]
+        self._mark_caught_up()
+
+    def _end_holding(self, task: asyncio.Task[None]) -> None:
+        self._holding.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(KafkaFailure(f"following {self._options.topic} ended by {type(error).__name__}: {error}"))
+
+    def _note_applied_to_ends(self) -> None:
+        """Note that every batch up to the ends has come; called behind the last of them."""
+        self._is_applied_to_ends = True
+        self._mark_caught_up()
 
     def _mark_caught_up(self) -> None:
-        if not self._is_stopping.is_set():
+        """Tell the table, once, if nothing is missing any more and nothing waits."""
+        if self._is_applied_to_ends and not (self._held or self._is_caught_up or self._is_stopping.is_set()):
+            self._is_caught_up = True
             self._sink.mark_caught_up()
             seconds = time.monotonic() - self._started_at
             self._observer(TableCaughtUp(self._options.name, self._records, seconds))

@@ -149,7 +149,11 @@ class OpsObserver:
     def _writer_schema_unusable(self, schema: seen.WriterSchemaUnusable) -> None:
         self._instruments.writer_schemas_unusable[(schema.reason,)].inc()
         fields = {"schema_id": schema.schema_id, "reason": schema.reason, "message": schema.message}
-        self._log.warning("orders of a writer's schema cannot be delivered, they become dead letters", **fields)
+        if schema.table is None:
+            self._log.warning("orders of a writer's schema cannot be delivered, they become dead letters", **fields)
+        else:
+            line = "records of a writer's schema cannot be read, they are passed over"
+            self._log.warning(line, table=schema.table, **fields)
 
     def _dependency_unavailable(self, dependency: seen.DependencyUnavailable) -> None:
         self._instruments.dependency_failures[(dependency.name,)].inc()

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from connector.domain.attribution import Found, Missing, OnlyNewer, is_token
 from connector.domain.sessions import SessionEntry, SessionProblem, SessionTombstone
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 
     from connector.domain.attribution import SessionLookup
     from connector.domain.sessions import SessionRecord, TokenSeen
-    from connector.engine.ports import Observer, TopicPartition
+    from connector.engine.ports import Observer, Preparation, TopicPartition
 
 
 class SessionCodec(Protocol):
     """Reads the records of the sessions topic."""
 
-    def decode(self, key: bytes | None, value: bytes | None) -> SessionRecord:
-        """Return what the record says; a value of ``None`` is a tombstone. Never raises for foreign bytes."""
+    def decode(self, key: bytes | None, value: bytes | None) -> SessionRecord | Preparation:
+        """Return what the record says, or what must be fetched before that is known.
+
+        A value of ``None`` is a tombstone. Never raises for foreign bytes.
+        """
 
 
 class _Entry(NamedTuple):
@@ -85,8 +88,11 @@ class Sessions:
         timestamp_ms: int,
         key: bytes | None,
         value: bytes | None,
-    ) -> None:
-        """Take in one record of the topic; what cannot be used is reported and passed over."""
+    ) -> Preparation | None:
+        """Take in one record of the topic; what cannot be used is reported and passed over.
+
+        What it returns must be waited for, and the record brought again before any other of its partition.
+        """
         record = self._codec.decode(key, value)
         match record:
             case SessionEntry():
@@ -96,9 +102,10 @@ class Sessions:
             case SessionProblem():
                 problem = record.message
             case _:
-                assert_never(record)
+                return record
         if problem is not None:
             self._observer(BadTableRecord("sessions", topic_partition, offset, problem))
+        return None
 
     def mark_caught_up(self) -> None:
         """Let the table answer: all that the topic held at the start has been applied."""
