@@ -79,7 +79,10 @@ def _judged(settings: Settings, reply: Reply) -> Finding:
         case NoAnswer():
             message = f"{url} was asked and gave no whole answer: {reply.message}"
             return failed(
-                _AREA, _URL, message, "Check what lies between here and Button; raise the timeouts if it stays.",
+                _AREA,
+                _URL,
+                message,
+                "Check what lies between here and Button; raise the timeouts if it stays.",
             )
         case Answer():
             return _answered(url, reply)

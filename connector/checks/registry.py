@@ -48,7 +48,10 @@ def registry_findings(settings: Settings) -> Iterator[Finding]:
                     f"{url} answers; subject {subject!r} does not exist: nothing has been written by a registry yet"
                 )
                 yield warning(
-                    _AREA, _SETTING, message, "Register the schema (schemas register), or let producers do so.",
+                    _AREA,
+                    _SETTING,
+                    message,
+                    "Register the schema (schemas register), or let producers do so.",
                 )
             case tuple():
                 yield from _subject(settings, options, subject, versions[:_NEWEST])

@@ -6,6 +6,7 @@ Owns what each topic needs by what it is for. Pure: asks nobody.
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.checks.findings import Finding, failed, ok, unknown, warning
@@ -43,7 +44,9 @@ def topic_findings(settings: Settings, facts: ClusterFacts) -> Iterator[Finding]
         topic = facts.topics.get(use.topic)
         if topic is None:
             message = f"topic {use.topic!r} does not exist, or the connector's user may not DESCRIBE it"
-            yield failed(_AREA, use.setting, message, "Create it, correct the name, or allow it.")
+            near = difflib.get_close_matches(use.topic, facts.names, 1, 0.75)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            yield failed(_AREA, use.setting, message, f"Create it, correct the name, or allow it.{meant}")
         else:
             yield ok(_AREA, use.setting, f"{use.topic!r} exists: {_count(topic.partitions, 'partition')}")
             yield from _about(use, topic, settings)

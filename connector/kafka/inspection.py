@@ -8,6 +8,7 @@ would create it on many brokers.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
     from connector.kafka.options import KafkaConnection
 
+_PASSING = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+"""What brokers say of a group while they are starting."""
+_ASK_AGAIN_SECONDS = 0.2
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 
 
@@ -43,9 +51,10 @@ class TopicFacts(NamedTuple):
 
 
 class ClusterFacts(NamedTuple):
-    """What was asked for; ``topics`` has those that exist."""
+    """What was asked for; ``topics`` has those that exist, ``names`` all that the user may see."""
 
     brokers: int
+    names: frozenset[str]
     topics: Mapping[str, TopicFacts]
     group_operations: frozenset[str] | Untold
     creates_topics: bool | Untold
@@ -66,7 +75,7 @@ def inspect(
         return _untold(exception)
     there = {name: listed.topics[name] for name in topics if name in listed.topics and not listed.topics[name].error}
     if listed.controller_id < 0:
-        return _stand_in(len(listed.brokers), there)
+        return _stand_in(len(listed.brokers), frozenset(listed.topics), there)
     how: dict[str, Any] = {"request_timeout": timeout_seconds}
     rights = {**how, "include_authorized_operations": True}
     described = client.describe_topics(TopicCollection(list(there)), **rights) if there else {}
@@ -74,25 +83,37 @@ def inspect(
     broker = Resource(Type.BROKER, str(listed.controller_id))
     group = Resource(Type.GROUP, group_id)
     configs = {each: client.describe_configs([each], **how)[each] for each in [*resources.values(), broker, group]}
-    told_of_group = client.describe_consumer_groups([group_id], **rights)[group_id]
     facts = {
         name: TopicFacts(*_size(metadata), _config(configs[resources[name]]), _operations(described[name]))
         for name, metadata in there.items()
     }
     return ClusterFacts(
         brokers=len(listed.brokers),
+        names=frozenset(listed.topics),
         topics=facts,
-        group_operations=_operations(told_of_group),
+        group_operations=_group_operations(client, group_id, timeout_seconds),
         creates_topics=_flag(_config(configs[broker]), "auto.create.topics.enable"),
         group_session_timeout_ms=_number(_config(configs[group]), "consumer.session.timeout.ms"),
     )
 
 
-def _stand_in(brokers: int, there: Mapping[str, Any]) -> ClusterFacts:
+def _group_operations(client: AdminClient, group_id: str, timeout_seconds: float) -> frozenset[str] | Untold:
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        how: dict[str, Any] = {"request_timeout": timeout_seconds, "include_authorized_operations": True}
+        answer = client.describe_consumer_groups([group_id], **how)[group_id]
+        error = answer.exception(timeout_seconds)
+        is_passing = isinstance(error, KafkaException) and kafka_error(error).code() in _PASSING
+        if not is_passing or time.monotonic() >= deadline:
+            return _operations(answer)
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _stand_in(brokers: int, names: frozenset[str], there: Mapping[str, Any]) -> ClusterFacts:
     """Return what can be said of something that speaks Kafka and has no controller to ask."""
     untold = Untold("there is no broker that answers questions of administration")
     facts = {name: TopicFacts(*_size(metadata), untold, untold) for name, metadata in there.items()}
-    return ClusterFacts(brokers, facts, untold, untold, untold)
+    return ClusterFacts(brokers, names, facts, untold, untold, untold)
 
 
 def _size(metadata: Any) -> tuple[int, int]:  # noqa: ANN401  the client's stubs do not export the type
