@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from connector.engine.ports import Preparation
 
 _ENCODING_REMEDY = "set schema_registry.url, or write Avro's single-object encoding with the connector's own schema"
-    "set schema_registry.url, or write single-object encoding with the connector's own session_attribution"
-)
 _SCHEMA_REMEDY = "write the sessions topic with a schema that has these fields, as session_attribution has them"
 _KEY_REMEDY = "the key must be the UTF-8 text of session_uuid, or, without one, session_id in decimal"
 
