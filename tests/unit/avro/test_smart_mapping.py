@@ -258,7 +258,10 @@ def test_decimals_and_times_of_every_kind_look_plain_to_an_expression() -> None:
             {"name": "map", "type": {"type": "map", "values": ["null", amount_type]}},
             {"name": "at", "type": micros},
             {"name": "raw", "type": "bytes"},
-            {"name": "either", "type": [amount_type, {**amount_type, "type": "fixed", "name": "F", "size": 2}]},
+            {
+                "name": "either",
+                "type": [amount_type, {**amount_type, "type": "fixed", "name": "F", "size": 2, "precision": 4}],
+            },
         ],
     }
     prepared = writer_schema(odd)
