@@ -18,7 +18,7 @@ from tests.support.kafka_broker import unique_topic
 from tests.support.polling import eventually, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from tests.support.kafka_broker import Broker
 
@@ -50,12 +50,55 @@ class Table:
         self.caught_up_with = len(self.rows)
 
 
+class Gate:
+    """Something that must be fetched, and comes when it is let; or breaks."""
+
+    def __init__(self) -> None:
+        """Come when :attr:`comes` is set."""
+        self.comes = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def ready(self) -> None:
+        """Return, or break, when it has come."""
+        await self.comes.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class GatedTable(Table):
+    """Cannot take some records of partition 0, by offset, before their gate was opened."""
+
+    def __init__(self, offsets: Collection[int]) -> None:
+        """Give each of the offsets a gate."""
+        super().__init__()
+        self.gates = {offset: Gate() for offset in offsets}
+
+    def apply(  # type: ignore[override]  # a table that takes everything promises more
+        self,
+        topic_partition: TopicPartition,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+    ) -> Gate | None:
+        """Take a row, or say what it waits for."""
+        gate = self.gates.get(offset) if topic_partition.partition == 0 else None
+        if gate is not None and not gate.comes.is_set():
+            return gate
+        super().apply(topic_partition, offset, timestamp_ms, key, value)
+        return None
+
+    def offsets(self, partition: int) -> list[int]:
+        """Return a partition's offsets as they were taken."""
+        return [offset for topic_partition, offset, *_ in self.rows if topic_partition.partition == partition]
+
+
 class Following:
     """A follower with its table."""
 
-    def __init__(self, broker: Broker, topic: str) -> None:
+    def __init__(self, broker: Broker, topic: str, table: Table | None = None) -> None:
         """Put both together; nothing runs."""
-        self.table = Table()
+        self.table = table or Table()
         self.observations = Observations()
         connection = KafkaConnection(broker.bootstrap_servers)
         settings = FollowerOptions(connection, topic, "sessions", "sessions.topic", refresh_seconds=0.5)
@@ -63,8 +106,8 @@ class Following:
 
 
 @asynccontextmanager
-async def _following(broker: Broker, topic: str) -> AsyncIterator[Following]:
-    following = Following(broker, topic)
+async def _following(broker: Broker, topic: str, table: Table | None = None) -> AsyncIterator[Following]:
+    following = Following(broker, topic, table)
     following.follower.start(asyncio.get_running_loop())
     try:
         yield following
@@ -153,6 +196,90 @@ async def test_a_busy_loop_is_not_flooded(kafka: Broker) -> None:
         wait_until(lambda: one.follower.last_poll_at > before + 0.5)  # holds the loop up
         assert one.follower.progress.records <= applied + 5 * 1000
         await eventually(lambda: one.table.caught_up_with == 20_000)
+
+
+async def test_a_record_that_waits_holds_its_partition_in_order_and_no_other(kafka: Broker) -> None:
+    """Nothing has caught up while anything waits; a record behind another may wait for something of its own."""
+    topic = topic_of(kafka, 2)
+    produce(kafka, topic, 2000, partition=0)
+    produce(kafka, topic, 500, partition=1)
+    table = GatedTable({3, 7})
+    async with _following(kafka, topic, table) as one:
+        await eventually(lambda: len(table.offsets(1)) == 500 and one.follower.progress.records == 2500)
+        assert table.offsets(0) == [0, 1, 2]
+        await eventually(lambda: one.follower.progress.remaining_at_start == 1997)
+        assert not one.follower.progress.is_caught_up
+        table.gates[3].comes.set()
+        await eventually(lambda: table.offsets(0) == list(range(7)))
+        assert table.caught_up_with is None
+        produce(kafka, topic, 1, partition=1)
+        await eventually(lambda: len(table.offsets(1)) == 501)
+        assert table.caught_up_with is None
+        table.gates[7].comes.set()
+        await eventually(lambda: table.caught_up_with == 2501)
+        assert table.offsets(0) == list(range(2000))
+        assert one.follower.progress == (2501, 2, 0, True)
+
+
+async def test_a_record_that_waits_later_does_not_take_back_that_the_table_has_caught_up(kafka: Broker) -> None:
+    """A new schema holds its partition; the table goes on answering, and is told once that it has caught up."""
+    topic = topic_of(kafka, 2)
+    produce(kafka, topic, 1, partition=0)
+    table = GatedTable({1})
+    async with _following(kafka, topic, table) as one:
+        await eventually(lambda: table.caught_up_with == 1)
+        produce(kafka, topic, 5, partition=0)
+        produce(kafka, topic, 5, partition=1)
+        await eventually(lambda: len(table.offsets(1)) == 5 and one.follower.progress.records == 11)
+        assert table.offsets(0) == [0]
+        assert one.follower.progress.is_caught_up
+        table.gates[1].comes.set()
+        await eventually(lambda: table.offsets(0) == list(range(6)))
+
+
+async def test_what_waits_is_bounded_and_all_of_it_is_applied(kafka: Broker) -> None:
+    """Reading stops when many records wait, for however long, and goes on where it stopped."""
+    topic = topic_of(kafka)
+    produce(kafka, topic, 30_000)
+    table = GatedTable({0})
+    async with _following(kafka, topic, table) as one:
+        await eventually(lambda: one.follower.progress.records >= 10_000, awaiting="the bound to be reached")
+        seen: list[int] = []
+
+        def rests() -> bool:
+            seen.append(one.follower.progress.records)
+            return len(seen) > 50 and seen[-1] == seen[-50]
+
+        await eventually(rests, 20, awaiting="reading to stop")
+        assert 10_000 <= one.follower.progress.records <= 10_000 + 6 * 1000
+        table.gates[0].comes.set()
+        await eventually(lambda: table.caught_up_with == 30_000)
+        assert table.offsets(0) == list(range(30_000))
+
+
+async def test_a_follower_whose_records_wait_can_be_stopped(kafka: Broker) -> None:
+    """Nothing that waited is applied any more, even if what it waited for comes."""
+    topic = topic_of(kafka)
+    produce(kafka, topic, 20_000)
+    table = GatedTable({0})
+    async with _following(kafka, topic, table) as one:
+        await eventually(lambda: one.follower.progress.records >= 10_000)
+    table.gates[0].comes.set()
+    await asyncio.sleep(0)
+    assert (table.rows, table.caught_up_with) == ([], None)
+
+
+async def test_a_fault_while_records_wait_ends_the_follower_with_its_reason(kafka: Broker) -> None:
+    """A table that would never catch up must not be waited for in silence."""
+    topic = topic_of(kafka)
+    produce(kafka, topic, 3)
+    table = GatedTable({0})
+    table.gates[0].error = ArithmeticError("a bug")
+    async with _following(kafka, topic, table) as one:
+        await eventually(lambda: one.follower.progress.records == 3)
+        table.gates[0].comes.set()
+        failure = await asyncio.wait_for(one.follower.failed(), 10)
+        assert f"following {topic} ended by ArithmeticError: a bug" in failure.reason
 
 
 def _produce_odd_ones(broker: Broker, topic: str) -> None:
