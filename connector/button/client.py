@@ -24,14 +24,15 @@ from connector.domain.bodies import create_body
 from connector.domain.orders import Cancel, Create
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from connector.button.transport import Exchange, Transport
-    from connector.domain.orders import Call, Customer
+    from connector.domain.orders import Call, Order
     from connector.domain.responses import Reply
 
 ORDER_PATH = "/v1/order"
 _DOT_SEGMENTS = frozenset({"", ".", ".."})
+_SHORTEST_PERSONAL_TEXT = 4
 
 
 class _Credentials(NamedTuple):
@@ -90,7 +91,7 @@ class ButtonClient:
                 body = orjson.dumps(create_body(order))
                 headers = self._traced(credentials.with_body)
                 exchange = await self._transport.send("POST", ORDER_PATH, headers, body)
-                return self._reply(exchange, credentials, order.customer)
+                return self._reply(exchange, credentials, order)
             case Cancel(order_id=order_id):
                 return await self._send_bodiless("DELETE", order_id)
             case _:
@@ -109,14 +110,14 @@ class ButtonClient:
     def _traced(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         return headers if self._trace_headers is None else {**headers, **self._trace_headers()}
 
-    def _reply(self, exchange: Exchange, credentials: _Credentials, customer: Customer | None = None) -> Reply:
+    def _reply(self, exchange: Exchange, credentials: _Credentials, told: Order | None = None) -> Reply:
         if not isinstance(exchange, HttpAnswer):
             return exchange
         if (success := read_success(exchange)) is not None:
             return success
         if exchange.status == HTTPStatus.UNAUTHORIZED and credentials is self._credentials:
             self._is_key_refused = True
-        personal = () if customer is None else (customer.id, customer.email_sha256, customer.device_id)
+        personal = () if told is None else tuple(_personal(told))
         hide = partial(shown, secrets=(credentials.key, credentials.token), personal=personal)
         return read_answer(exchange, self._now_ms(), hide)
 
@@ -131,6 +132,15 @@ class ButtonClient:
         token = b64encode(f"{key}:".encode()).decode()
         without_body = {"Authorization": f"Basic {token}", **self._fixed_headers}
         return _Credentials(key, token, {**without_body, "Content-Type": "application/json"}, without_body)
+
+
+def _personal(order: Order) -> Iterator[str | None]:
+    """Yield what an order says of its customer; shops put words of theirs (an engraving) into a line's attributes."""
+    if order.customer is not None:
+        yield from (order.customer.id, order.customer.email_sha256, order.customer.device_id)
+    for line in order.line_items:
+        # Shorter ones are sizes and numbers, and would make holes into any message.
+        yield from (text for text in (line.attributes or {}).values() if len(text) >= _SHORTEST_PERSONAL_TEXT)
 
 
 def order_path(order_id: str) -> str:

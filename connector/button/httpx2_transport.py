@@ -79,7 +79,9 @@ class Httpx2Transport:
 
 def exchange_of(error: httpx2.RequestError) -> NotSent | NoAnswer:
     """Return what an error of a sent request says of the request."""
-    message = brief(str(error) or type(error).__name__)
+    # What is no HTTP is quoted as bytes, and may hold anything.
+    said = str(error).partition("bytearray(")[0].rstrip(" :")
+    message = brief(said or type(error).__name__)
     return NotSent(message) if isinstance(error, NOT_SENT) else NoAnswer(message)
 
 

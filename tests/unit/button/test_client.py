@@ -27,7 +27,7 @@ ORDER = Order(
     total=4000,
     currency="USD",
     purchase_date="2017-07-25T08:23:52Z",
-    line_items=(LineItem("sku-1234", 4000, 2),),
+    line_items=(LineItem("sku-1234", 4000, 2, attributes={"engraving": "For Bob (Builder)", "size": "M"}),),
     btn_ref="srctok-XXX",
     customer=Customer(
         "mycustomer-1234",
@@ -75,7 +75,14 @@ async def test_a_create_is_posted_as_json() -> None:
             "is_new": True,
             "is_new_user": True,
         },
-        "line_items": [{"identifier": "sku-1234", "total": 4000, "quantity": 2}],
+        "line_items": [
+            {
+                "identifier": "sku-1234",
+                "total": 4000,
+                "quantity": 2,
+                "attributes": {"engraving": "For Bob (Builder)", "size": "M"},
+            },
+        ],
     }
 
 
@@ -205,14 +212,15 @@ async def test_a_message_holds_neither_key_nor_customer() -> None:
     """Whatever of our own request Button repeats, its message may be shown to anybody."""
     echo = (
         f"key {KEY} / c2stWFhYOg==: customer mycustomer-1234 <bob@example.com> {'A' * 64} on "
-        "6d92078a-8246-4ba4-ae5b-76104861e7dc has no such order 1994"
+        "6d92078a-8246-4ba4-ae5b-76104861e7dc has no such order 1994, engraving 'for bob (builder)' too long for M"
     )
     body = json.dumps({"meta": {"status": "error"}, "error": {"message": echo}}).encode()
     async with peers.listening(peers.answers(400, body)) as peer, client_of(peer.url) as client:
         reply = await client.send(Create(ORDER))
     assert isinstance(reply, Answer)
     assert reply.message == (
-        "key [redacted] / [redacted]: customer [redacted] [redacted] [redacted] on [redacted] has no such order 1994"
+        "key [redacted] / [redacted]: customer [redacted] [redacted] [redacted] on [redacted] has no such order 1994, "
+        "engraving '[redacted]' too long for M"
     )
 
 

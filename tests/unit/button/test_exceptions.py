@@ -136,3 +136,9 @@ def test_a_class_of_httpx2_judges(name: str) -> None:
     expected = NotSent if name in HTTPX2_NOT_SENT else NoAnswer
     assert httpx2_transport.exchange_of(getattr(httpx2, name)("what it says")) == expected("what it says")
     assert httpx2_transport.exchange_of(getattr(httpx2, name)("")) == expected(name)
+
+
+def test_bytes_that_are_no_http_are_not_quoted() -> None:
+    """They may be an answer to somebody else, or a page that repeats the request."""
+    error = httpx2.RemoteProtocolError("illegal status line: bytearray(b'for bob@example.com')")
+    assert httpx2_transport.exchange_of(error) == NoAnswer("illegal status line")
