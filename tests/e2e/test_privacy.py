@@ -188,14 +188,18 @@ def _watch_until_at_rest(world: World, connector: Connector, registry: Registry)
     """Return what the endpoints showed until everything was committed; the registry recovers when it was asked."""
     seen: list[str] = []
 
+    def look() -> None:
+        seen.extend(_get(f"{connector.ops_url}/{name}") for name in ("livez", "readyz", "startupz", "metrics"))
+
     def is_at_rest() -> bool:
         connector.child.check()
-        seen.extend(_get(f"{connector.ops_url}/{name}") for name in ("livez", "readyz", "startupz", "metrics"))
+        look()
         if "dependency_failures_total{" in seen[-1]:
             registry.faults.status = registry.faults.body = None
         return world.offsets.committed() == world.offsets.ends()
 
     wait_until(is_at_rest, 60, awaiting="the committed offsets to be the ends", interval_seconds=0.1)
+    look()
     return seen
 
 
