@@ -19,7 +19,7 @@ PROGRAM = "button-connector"
 
 COMMANDS = {
     "run": "Bring orders from Kafka to Button until stopped.",
-    "check": "Look whether everything that run needs is there and as it must be.",
+    "check": "Look whether all that run needs is as it must be.",
     "explain": "Show what becomes of an event, and why; nothing is sent.",
     "config": "Show what can be set, and what is set.",
     "schemas": "List the Avro schemas, register and check them.",
