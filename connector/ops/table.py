@@ -121,7 +121,7 @@ BAD_TABLE_RECORDS = Counter(
 )
 WRITER_SCHEMAS_UNUSABLE = Counter(
     _PREFIX + "writer_schemas_unusable",
-    "Schemas of the registry whose orders cannot be delivered, by reason.",
+    "Schemas of the registry whose records cannot be used, by reason.",
     ("reason",),
 )
 DEPENDENCY_FAILURES = Counter(

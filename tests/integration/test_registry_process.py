@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.avro_records import body, small_event, small_event_schema
+from tests.support.avro_records import body, encode_event, purchase, schema, session, small_event, small_event_schema
 from tests.support.generator import Produced
 from tests.support.kafka_broker import unique_topic
 from tests.support.polling import wait_until
@@ -69,6 +69,36 @@ def test_registry_down_at_the_start_with_a_wrong_password_and_an_unknown_id(kafk
         assert "they become dead letters" in log
         for secret in (PASSWORD, "outdated-password"):
             assert secret not in log
+
+
+def test_no_order_is_sent_before_the_sessions_that_wait_for_a_registry(kafka: Broker, tmp_path: Path) -> None:
+    """[31] Down at the start: it says what it waits for, and every order is sent with its token once it is back."""
+    with World(kafka, tmp_path) as world, Registry() as registry:
+        schema_id = registry.register("sessions-value", schema("session_attribution"))
+        registry.stop()
+        names = [f"order-{number}" for number in range(20)]
+        sessions = [session(f"SESSION-{name}", f"srctok-{name}", purchase()["occurred_at"] - 1000) for name in names]
+        framed = [
+            (one["session_uuid"], b"\x00" + schema_id.to_bytes(4, "big") + body(one, schema("session_attribution")))
+            for one in sessions
+        ]
+        world.produce([Produced(key.encode(), value) for key, value in framed], world.sessions)
+        world.produce([Produced(name.encode(), encode_event(purchase(name))) for name in names])
+        settings = {"schema_registry": {"url": registry.url}}
+        connector = world.connector(settings, is_ready=False)
+
+        def is_waiting() -> bool:
+            connector.child.check()
+            return "Connection refused" in connector.child.read_log()
+
+        wait_until(is_waiting, 20, awaiting="the outage in the log")
+        assert not connector.is_ready()
+        assert world.sandbox.control.orders() == {}
+        registry.start()
+        world.wait_until_at_rest(40, connector)
+        tokens = {name: order["fields"]["btn_ref"] for name, order in world.sandbox.control.orders().items()}
+        assert tokens == {name: f"srctok-{name}" for name in names}
+        assert registry.asked_for(schema_id) == 1
 
 
 def test_a_sessions_topic_that_is_not_compacted_stops_the_start(kafka: Broker, tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str]]] = [
         ("warning", "orders of a writer's schema cannot be delivered, they become dead letters"),
     ),
     (
+        seen.WriterSchemaUnusable(18, "unknown_schema_id", "schema id 18: register the schema", "sessions"),
+        {'writer_schemas_unusable_total{reason="unknown_schema_id"}': 1},
+        ("warning", "records of a writer's schema cannot be read, they are passed over"),
+    ),
+    (
         seen.DependencyUnavailable("kafka", "all brokers are down"),
         {'dependency_failures_total{name="kafka"}': 1},
         ("warning", "dependency does not answer, waiting for it"),
