@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(PIP) install --quiet --require-hashes
 QUICK_TESTS := $(wildcard tests/unit tests/property tests/simulation tests/contract)
 
-.PHONY: help demo test check lint format lock clean
+.PHONY: help demo test pythons check lint format lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -20,13 +20,17 @@ help: ## Say what can be made
 demo: $(VENV)/.runtime ## Watch orders arrive: Kafka, Button and the connector on this machine
 	@$(BIN)/button-connector demo
 
-test: $(VENV)/.dev ## Run every test; what this machine cannot run is skipped and named
+test: $(VENV)/.heavy ## Run every test; what this machine cannot run is skipped and named
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@if [ -z '$(PYTEST_ARGS)' ]; then $(MAKE) --no-print-directory pythons; fi
+
+pythons: $(VENV)/.dev ## Run the quick tests on every other Python that is found
+	@VENV=$(VENV) .ci/other-pythons
 
 check: lint ## Format, lint, types, import contracts and the quick tests, in less than a minute
 	$(BIN)/python -m pytest --quiet -m "not kafka and not e2e" $(QUICK_TESTS)
 
-lint: $(VENV)/.dev ## The part of check that runs no test
+lint: $(VENV)/.heavy ## The part of check that runs no test
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -43,10 +47,11 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(VENV)/.dev ## Renew the locks from pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --group heavy --constraints requirements/dev.txt --output-file requirements/heavy.txt
 	$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## Delete what was made here
-	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-* .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml $(VENV)/.made
@@ -58,6 +63,11 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "installing the tools of the tests into $(VENV)"
 	@$(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.heavy: requirements/heavy.txt $(VENV)/.dev
+	@echo "installing what the tests of whole systems need into $(VENV)"
+	@$(LOCKED) -r requirements/heavy.txt
 	@touch $@
 
 $(VENV)/.made:
