@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +19,14 @@ def test_the_pythons_that_are_there_are_named_and_so_are_those_that_are_not(tmp_
     stand_in = tmp_path / f"python{there}"
     stand_in.write_text("#!/bin/sh\nexit 0\n")
     stand_in.chmod(0o755)
+    # Nothing else is to be found, whatever this machine has.
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname") or "")
     done = subprocess.run(  # noqa: S603  our own script
         [_SCRIPT, "--list"],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "VENV": sys.prefix},
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path), "VENV": sys.prefix},
     )
     lines = {line.partition(": ")[0]: line.partition(": ")[2] for line in done.stdout.splitlines()}
     assert done.returncode == 0, done.stderr
