@@ -8,9 +8,10 @@ that schema alone was decided when the schema became known. Never raises for wha
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from connector.avro.schemas import load_schema
+from connector.avro.schemas import all_versions
 from connector.avro.wire import (
     CONFLUENT_HEADER_BYTES,
     CONFLUENT_MARKER,
@@ -35,7 +36,8 @@ class AvroDecoder:
     """Decodes values in Avro's single-object encoding and, given a registry, in Confluent's wire format.
 
     ``schemas`` are those that a value in single-object encoding may have been written with, by default the connector's
-    own. ``registered`` are those of a registry. ``elsewhere`` says what events are given besides their own fields.
+    own, replaced versions included. ``registered`` are those of a registry. ``elsewhere`` says what events are given
+    besides their own fields.
     """
 
     def __init__(
@@ -47,7 +49,8 @@ class AvroDecoder:
         """Bind every schema; raises ``ValueError`` for two that the encoding cannot tell apart."""
         self._writers: dict[bytes, Writer | Reject] = {}
         self._registered = registered
-        for schema in map(load_schema, EVENT_SCHEMAS) if schemas is None else schemas:
+        own = chain.from_iterable(map(all_versions, EVENT_SCHEMAS))
+        for schema in own if schemas is None else schemas:
             self._add(single_object_header(schema), bind_writer(schema, elsewhere=elsewhere))
 
     def decode(self, record: RawRecord) -> list[CommerceEvent | Reject] | Reject | Preparation:

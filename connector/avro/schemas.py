@@ -2,7 +2,8 @@
 """The connector's own Avro schemas, wherever it is installed.
 
 Owns where they are found: inside the package when it was installed from a wheel, in the repository's ``schemas/avro``
-when the installation is editable. Never fetches one from anywhere else.
+when the installation is editable. Never fetches one from anywhere else. Versions that were replaced lie below
+``older``: their values are in topics, and producers may write them for as long as they like.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 SCHEMA_NAMES = ("commerce_event", "commerce_event_batch", "session_attribution")
 
+_OLDER = "older"
 _PACKAGE = Path(__file__).resolve().parent
 _IN_THE_WHEEL = _PACKAGE / "bundled"
 _IN_THE_REPOSITORY = _PACKAGE.parent.parent / "schemas" / "avro"
@@ -42,3 +44,10 @@ def load_schema(name: str) -> dict[str, Any]:
     """Return the schema as parsed JSON."""
     schema: dict[str, Any] = json.loads(schema_text(name))
     return schema
+
+
+def all_versions(name: str) -> list[dict[str, Any]]:
+    """Return the schema, and then every version that it replaced."""
+    directory = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else _IN_THE_REPOSITORY
+    older = sorted((directory / _OLDER / name).glob("*.avsc"))
+    return [load_schema(name), *(json.loads(file.read_text(encoding="utf-8")) for file in older)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from connector.avro.converters import BadValueError, Convert
 from connector.avro.fields import Fields, Findings, always
 from connector.avro.registered import Registered
-from connector.avro.schemas import load_schema
+from connector.avro.schemas import all_versions
 from connector.avro.wire import (
     CONFLUENT_HEADER_BYTES,
     CONFLUENT_MARKER,
@@ -59,7 +59,7 @@ class SessionDecoder:
     """Decodes values in Avro's single-object encoding and, given a registry, in Confluent's wire format.
 
     ``schemas`` are those that a value in single-object encoding may have been written with, by default the connector's
-    own. ``registered`` are those of a registry.
+    own, replaced versions included. ``registered`` are those of a registry.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class SessionDecoder:
         registered: RegisteredSessionWriters | None = None,
     ) -> None:
         """Bind every schema."""
-        bundled = [load_schema("session_attribution")]
-        self._writers = {single_object_header(schema): bind_session_writer(schema) for schema in schemas or bundled}
+        own = all_versions("session_attribution")
+        self._writers = {single_object_header(schema): bind_session_writer(schema) for schema in schemas or own}
         self._registered = registered
 
     def decode(self, key: bytes | None, value: bytes | None) -> SessionRecord | Preparation:
