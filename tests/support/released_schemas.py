@@ -90,9 +90,8 @@ def _plain(decoded: object) -> Json:
     fields = decoded._asdict() if isinstance(decoded, tuple) and hasattr(decoded, "_asdict") else _attributes(decoded)
     if fields is not None:
         said = {field: _plain(each) for field, each in fields.items()}
-        return {"": type(decoded).__name__} | {
-            field: each for field, each in said.items() if each not in (None, [], {})
-        }
+        kind = {} if isinstance(decoded, dict) else {"kind": type(decoded).__name__}
+        return kind | {field: each for field, each in said.items() if each not in (None, [], {})}
     match decoded:
         case list() | tuple():
             return [_plain(each) for each in decoded]
