@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from connector.sandbox.connection import Connection
 from connector.sandbox.control import fault_rule
+from connector.sandbox.listener import BACKLOG, Listener
 from connector.sandbox.service import Service
 from connector.sandbox.switches import Switches
 from connector.sandbox.views import OrderView, orders_view, stats_view
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from connector.sandbox.faults import FaultRule
     from connector.sandbox.request_log import Entry, RequestRecord
-
-BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Sandbox:
         self._service = Service(self.options.switches, self.options.log_limit, observe, self._switched)
         self._connections: set[Connection] = set()
         self._socket: socket.socket | None = None
-        self._api: asyncio.Server | None = None
+        self._api: Listener | None = None
         self._control: asyncio.Server | None = None
         self._address, self._control_address = "", ""
         self._changing: asyncio.Task[None] | None = None
@@ -199,11 +198,7 @@ class Sandbox:
                 connection.hang_up()
             self._socket = _bound(self.options.host, port)
         elif not refuses and self._api is None and self._socket is not None:
-            self._api = await asyncio.get_running_loop().create_server(
-                self._connection_of_api,
-                sock=self._socket,
-                backlog=BACKLOG,
-            )
+            self._api = Listener(self._socket, self._connection_of_api)
 
 
 def _bound(host: str, port: int) -> socket.socket:

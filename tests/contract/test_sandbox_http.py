@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from connector.sandbox import Sandbox, SandboxOptions, Switches
 from tests.support.polling import eventually
 from tests.support.sandbox_api import calling, message, order_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 KEY_HEADER = "Authorization: Basic " + b64encode(b"sk-sandbox:").decode()
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -266,3 +268,26 @@ async def test_an_update_may_repeat_the_id_and_never_change_it() -> None:
         assert (await api.update(order_id="order-1", total=5)).status_code == 200
         assert message(await api.update(order_id="order-2", total=6)).startswith("order_id:")
         assert api.sandbox.orders["order-1"].fields["total"] == 5
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_callers_that_come_together_are_accepted_together(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """However long a turn of a busy loop is, no caller waits for as many of them as there are callers before it."""
+
+    async def accepted_in_a_few_turns(sandbox: Sandbox) -> object:
+        host, _, port = sandbox.url.removeprefix("http://").partition(":")
+        callers = [socket.create_connection((host, int(port))) for _ in range(60)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        for caller in callers:
+            caller.close()
+        connections = sandbox.stats["connections"]
+        assert isinstance(connections, dict)
+        return connections["accepted"]
+
+    async def run() -> object:
+        async with Sandbox() as sandbox:
+            return await accepted_in_a_few_turns(sandbox)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(run()) == 60
