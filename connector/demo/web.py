@@ -33,12 +33,12 @@ class SandboxControl:
         orders: dict[str, dict[str, Any]] = self._call("GET", "/orders")["orders"]
         return orders
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Return the whole log of requests, oldest first."""
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the log of requests behind a sequence, oldest first; by default all of it."""
         requests: list[dict[str, Any]] = []
-        page: dict[str, Any] = {"more": True, "next_since": 0}
+        page: dict[str, Any] = {"more": True, "next_since": since}
         while page["more"]:
-            page = self._call("GET", f"/requests?since={page['next_since']}&limit=10000")
+            page = self._call("GET", f"/requests?since={page['next_since']}&limit=1000")
             requests += page["requests"]
         return requests
 

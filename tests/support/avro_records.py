@@ -53,7 +53,7 @@ def single_object(datum: object, writer_schema: Schema) -> bytes:
 
 def encode_event(event: Mapping[str, Any]) -> bytes:
     """Return a commerce event, named as in its schema, as a record's value."""
-    return _header_of("commerce_event") + _write(_with_decimals(event), _parsed("commerce_event"))
+    return _header_of("commerce_event") + _write(with_decimals(event), _parsed("commerce_event"))
 
 
 def encode_session(session: Mapping[str, Any]) -> bytes:
@@ -119,6 +119,15 @@ def small_event(total_amount: object, **fields: object) -> dict[str, Any]:
     return {"product_action": action, "occurred_at": 1_767_225_600_000, "currency_code": "USD", **fields}
 
 
+def with_decimals(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event with its amounts as the schema has them."""
+    action = event.get("product_action")
+    if action is None:
+        return dict(event)
+    products = [_amounts(product, _PRODUCT_AMOUNTS) for product in action.get("products", ())]
+    return {**event, "product_action": {**_amounts(action, _ACTION_AMOUNTS), "products": products}}
+
+
 @cache
 def _parsed(name: str) -> Schema:
     return fastavro.parse_schema(schema(name))
@@ -133,14 +142,6 @@ def _write(datum: object, parsed: Schema) -> bytes:
     out = io.BytesIO()
     fastavro.schemaless_writer(out, parsed, datum)
     return out.getvalue()
-
-
-def _with_decimals(event: Mapping[str, Any]) -> dict[str, Any]:
-    action = event.get("product_action")
-    if action is None:
-        return dict(event)
-    products = [_amounts(product, _PRODUCT_AMOUNTS) for product in action.get("products", ())]
-    return {**event, "product_action": {**_amounts(action, _ACTION_AMOUNTS), "products": products}}
 
 
 def _amounts(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

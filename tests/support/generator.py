@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.support.avro_records import encode_event, encode_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DECIMALS = {"USD": 2, "EUR": 2, "JPY": 0, "CLP": 0, "KWD": 3}
 BUTTON_MODULE_ID = "1022"
@@ -63,31 +63,47 @@ class Plan:
     dead_letters: list[ExpectedLetter] = field(default_factory=list)
 
 
-def generate(seed: int, orders: int, *, plant_wrong_exponent: bool = False) -> Plan:
-    """Return the same plan for the same seed; ``plant_wrong_exponent`` spoils what is expected, not what is sent."""
+def generate(
+    seed: int,
+    orders: int,
+    *,
+    plant_wrong_exponent: bool = False,
+    encode: Callable[[Mapping[str, Any]], bytes] = encode_event,
+) -> Plan:
+    """Return the same plan for the same seed; ``plant_wrong_exponent`` spoils what is expected, not what is sent.
+
+    ``encode`` makes an event a record's value.
+    """
     decimals = {**DECIMALS, "KWD": 2} if plant_wrong_exponent else DECIMALS
     random = Random(seed)  # noqa: S311  play money
     plan = Plan()
     placed: list[tuple[float, Produced]] = []
     for number in range(orders):
-        placed += _order(plan, random, number, decimals)
+        placed += _order(plan, random, number, decimals, encode)
         if number % 100 == 0:
-            placed += _beside(plan, random, number)
+            placed += _beside(plan, random, number, encode)
     plan.records = [record for _, record in sorted(placed, key=lambda each: each[0])]
     return plan
 
 
-def _order(plan: Plan, random: Random, number: int, decimals: Mapping[str, int]) -> list[tuple[float, Produced]]:
+def _order(
+    plan: Plan,
+    random: Random,
+    number: int,
+    decimals: Mapping[str, int],
+    encode: Callable[[Mapping[str, Any]], bytes],
+) -> list[tuple[float, Produced]]:
     """Add one order; return its records with the places that they take among all others."""
     order_id = f"order-{number:05}"
     shape = random.choice(_SHAPES) if number % 3 == 0 else "P"
     purchase, fields = _purchase(plan, random, order_id, decimals)
     refund = {**purchase, "source_message_id": f"refund-{order_id}"}
     refund["product_action"] = {"action": "refund", "transaction_id": order_id}
-    events = {"P": (encode_event(purchase), "create"), "R": (encode_event(refund), "cancel")}
+    events = {"P": (purchase, "create"), "R": (refund, "cancel")}
+    values = {letter: encode(events[letter][0]) for letter in sorted(set(shape))}
     place, records = random.random(), []
     for letter in shape:
-        value, call = events[letter]
+        value, call = values[letter], events[letter][1]
         records.append((place, Produced(order_id.encode(), value, order_id, call)))
         # An equal place stays adjacent, because the sort is stable.
         place += 0.0 if random.random() < 0.5 else random.random() * 0.2
@@ -168,10 +184,15 @@ def _with_token(plan: Plan, random: Random, event: dict[str, Any], fields: dict[
     return {**fields, "btn_ref": token} if source in {"event", "session"} else fields
 
 
-def _beside(plan: Plan, random: Random, number: int) -> list[tuple[float, Produced]]:
+def _beside(
+    plan: Plan,
+    random: Random,
+    number: int,
+    encode: Callable[[Mapping[str, Any]], bytes],
+) -> list[tuple[float, Produced]]:
     """Return records that are no orders: a cart, a cut record, and one whose amount no currency can hold."""
-    cart = encode_event({"occurred_at": _FIRST_EVENT_MS, "product_action": {"action": "add_to_cart"}})
-    fine = encode_event(
+    cart = encode({"occurred_at": _FIRST_EVENT_MS, "product_action": {"action": "add_to_cart"}})
+    fine = encode(
         {
             "occurred_at": _FIRST_EVENT_MS,
             "currency_code": "JPY",

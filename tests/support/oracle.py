@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from connector.demo.topics import Record
     from tests.support.generator import Plan
@@ -56,7 +56,9 @@ class Evidence:
     disturbances: Sequence[Disturbance] = ()
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
+    """One request of the sandbox's log, as far as it matters here."""
+
     operation: str
     started_ms: float
     finished_ms: float
@@ -85,7 +87,7 @@ class Case:
     plan: Plan
     evidence: Evidence
     events: dict[str, list[_Event]] = field(default_factory=lambda: defaultdict(list))
-    calls: dict[str, list[_Call]] = field(default_factory=lambda: defaultdict(list))
+    calls: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         """Find each order's events in the input, and its calls in the log."""
@@ -96,7 +98,7 @@ class Case:
             if order_id is not None and call is not None:
                 self.events[order_id].append(_Event(call, stored.partition, stored.offset))
         for request in sorted(self.evidence.requests, key=lambda each: float(each["started_ms"])):
-            self.calls[str(request["order_id"])].append(_call(request))
+            self.calls[str(request["order_id"])].append(call_of(request))
 
     def complaints(self) -> list[str]:
         """Return everything that is wrong, naming the order or record; nothing for a good run."""
@@ -108,16 +110,33 @@ class Case:
             *self._uncommitted(),
         ]
 
-    def open_calls(self, at_ms: float) -> int:
-        """Count the calls that were under way at a moment."""
-        return sum(call.started_ms <= at_ms < call.finished_ms for calls in self.calls.values() for call in calls)
+    def open_calls(self, at_ms: float, partitions: Container[int] | None = None) -> int:
+        """Count the calls that were under way at a moment, for events of these partitions; by default of all."""
+        return sum(
+            call.started_ms <= at_ms < call.finished_ms
+            for order_id, calls in self.calls.items()
+            if partitions is None or any(event.partition in partitions for event in self.events.get(order_id, ()))
+            for call in calls
+        )
 
-    def acknowledged_but_uncommitted(self, at_ms: float, committed: Mapping[int, int]) -> int:
-        """Count the events that were acknowledged before a moment and lie at or above the offsets committed then."""
+    def acknowledged_but_uncommitted(
+        self,
+        at_ms: float,
+        committed: Mapping[int, int],
+        partitions: Container[int] | None = None,
+    ) -> int:
+        """Count the events that were acknowledged before a moment and lie at or above the offsets committed then.
+
+        Only events of these partitions are looked at, by default of all.
+        """
         count = 0
         for order_id, events in self.events.items():
             done = sum(call.is_acknowledged and call.finished_ms <= at_ms for call in self.calls.get(order_id, ()))
-            count += sum(event.offset >= committed.get(event.partition, 0) for event in events[:done])
+            count += sum(
+                event.offset >= committed.get(event.partition, 0)
+                for event in events[:done]
+                if partitions is None or event.partition in partitions
+            )
         return count
 
     def repeats(self) -> int:
@@ -148,7 +167,7 @@ class Case:
                 )
                 yield f"order {order_id}: {problem}; events {[event.call for event in events]}, calls {told}"
 
-    def _follow(self, events: Sequence[_Event], calls: Sequence[_Call]) -> str | None:
+    def _follow(self, events: Sequence[_Event], calls: Sequence[Call]) -> str | None:
         """Follow the calls through the events by every way that is allowed; say where none is left."""
         states, previous = {_State(last=-1, is_acknowledged=True, excused=frozenset())}, None
         for call in calls:
@@ -163,19 +182,22 @@ class Case:
         is_done = any(state.last == len(events) - 1 and state.is_acknowledged for state in states)
         return None if is_done else "not every event was told and acknowledged"
 
-    def _disturbances_between(self, previous: _Call | None, call: _Call) -> Iterator[int]:
+    def _disturbances_between(self, previous: Call | None, call: Call) -> Iterator[int]:
         for number, disturbance in enumerate(self.evidence.disturbances):
             is_before = disturbance.from_ms <= call.started_ms
             if is_before and (previous is None or disturbance.until_ms >= previous.started_ms):
                 yield number
 
     def _taken_back(self, states: set[_State], events: Sequence[_Event], number: int) -> set[_State]:
-        """Return the states to which a disturbance may lead, once for each order."""
+        """Return the states to which a disturbance may lead, once for each order: backwards only."""
         committed = self.evidence.disturbances[number].committed
         again = [index for index, event in enumerate(events) if event.offset >= committed.get(event.partition, 0)]
-        ways = {state.excused for state in states if number not in state.excused}
         return {
-            _State(index - 1, is_acknowledged=True, excused=excused | {number}) for excused in ways for index in again
+            _State(index - 1, is_acknowledged=True, excused=state.excused | {number})
+            for state in states
+            if number not in state.excused
+            for index in again
+            if index <= state.last
         }
 
     def _too_many_repeats(self) -> Iterator[str]:
@@ -211,13 +233,14 @@ class Case:
                 yield f"partition {partition}: committed is {committed}, the end is {end}"
 
 
-def _call(request: Mapping[str, Any]) -> _Call:
+def call_of(request: Mapping[str, Any]) -> Call:
+    """Return what a line of the log says; one that is still open ends never."""
     operation, status = str(request["operation"]), request["status"]
     is_acknowledged = request["outcome"] == "answered" and (
         200 <= status < 300 or status in _ACKNOWLEDGED.get(operation, ())
     )
     finished_ms = request["finished_ms"]
-    return _Call(
+    return Call(
         operation,
         float(request["started_ms"]),
         float("inf") if finished_ms is None else float(finished_ms),
@@ -226,12 +249,12 @@ def _call(request: Mapping[str, Any]) -> _Call:
     )
 
 
-def _overlap(previous: _Call, call: _Call) -> bool:
+def _overlap(previous: Call, call: Call) -> bool:
     tolerance_ms = _NOTICED_LATE_MS if previous.has_caller_gone else 0.0
     return call.started_ms + tolerance_ms < previous.finished_ms
 
 
-def _told(states: set[_State], events: Sequence[_Event], call: _Call) -> Iterator[_State]:
+def _told(states: set[_State], events: Sequence[_Event], call: Call) -> Iterator[_State]:
     """Return the states after a call: it told the event that was not acknowledged yet, or else the next."""
     for state in states:
         index = state.last + state.is_acknowledged

@@ -7,8 +7,12 @@ its log is shown when it fails.
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from collections import defaultdict
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from confluent_kafka import Producer
@@ -24,18 +28,27 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from confluent_kafka import KafkaError, Message
+
     from tests.support.generator import Produced
     from tests.support.kafka_broker import Broker
     from tests.support.oracle import Disturbance
 
 PARTITIONS = 4
 _REQUEST_SECONDS = 15.0
+_LARGEST_BYTES = 100_000_000
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     # The least that a broker takes; how long the partitions of a killed member stay orphaned.
     "kafka": {"session_timeout_ms": 6_000},
     "button": {"api_key": API_KEY, "request_timeout_seconds": 5, "connect_timeout_seconds": 2},
     "delivery": {"drain_seconds": 11, "shutdown_seconds": 15},
     "log": {"format": "json"},
+}
+_PARTITION = re.compile(r"/(\d+)")
+_CHANGES = {
+    "partitions assigned": set.update,
+    "partitions revoked": set.difference_update,
+    "partitions lost": set.difference_update,
 }
 
 
@@ -47,19 +60,39 @@ def now_ms() -> float:
 class World:
     """One test's topics and processes."""
 
-    def __init__(self, broker: Broker, folder: Path, switches: Mapping[str, object] | None = None) -> None:
+    def __init__(  # noqa: PLR0913  each has a default
+        self,
+        broker: Broker,
+        folder: Path,
+        switches: Mapping[str, object] | None = None,
+        *,
+        partitions: int = PARTITIONS,
+        events_config: Mapping[str, str] | None = None,
+        dead_letters_config: Mapping[str, str] | None = None,
+    ) -> None:
         """Create the topics and start the sandbox; connectors are started by :meth:`connector`."""
         self._folder = folder
         self._connectors = 0
         self.broker = broker
+        self.partitions = partitions
         self.group = unique_topic("group")
-        self.events = broker.create_topic(unique_topic("events"), PARTITIONS)
+        self.events = broker.create_topic(unique_topic("events"), partitions, events_config)
         self.sessions = broker.create_topic(unique_topic("sessions"), 2, {"cleanup.policy": "compact"})
-        self.dead_letters = broker.create_topic(unique_topic("dead-letters"))
+        self.dead_letters = broker.create_topic(unique_topic("dead-letters"), config=dead_letters_config)
+        self.placed: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        """Where the events of each order lie: partition and offset, in their order."""
         self._admin = broker.admin()
-        self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 5, "log_level": 2})
+        self._producer = Producer(
+            {
+                "bootstrap.servers": broker.bootstrap_servers,
+                "linger.ms": 5,
+                "log_level": 2,
+                "enable.idempotence": True,
+                "message.max.bytes": _LARGEST_BYTES,
+            },
+        )
         with ExitStack() as stack:
-            self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, PARTITIONS)
+            self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, partitions)
             stack.callback(self.offsets.close)
             self.sandbox = start_sandbox(stack, folder, switches or {})
             self._stack = stack.pop_all()
@@ -116,10 +149,21 @@ class World:
     def produce(self, records: Iterable[Produced], topic: str | None = None) -> None:
         """Write records to the events' topic, or another, and return when they are there."""
         for record in records:
-            self._producer.produce(topic or self.events, record.value, record.key, headers=list(record.headers))
+            self._producer.produce(
+                topic or self.events,
+                record.value,
+                record.key,
+                headers=list(record.headers),
+                on_delivery=partial(self._place, record.order_id),
+            )
             self._producer.poll(0)
         left = self._producer.flush(30)
         assert left == 0, f"{left} records were not written"
+
+    def _place(self, order_id: str | None, error: KafkaError | None, message: Message) -> None:
+        assert error is None, error
+        if order_id is not None:
+            self.placed[order_id].append((message.partition() or 0, message.offset() or 0))
 
     def produce_at_pace(self, records: Sequence[Produced], per_second: float, *watched: Connector) -> None:
         """Write records evenly over time, while the ``watched`` must go on."""
@@ -164,12 +208,23 @@ class World:
             return 0
         return sum(bool(member.assignment.topic_partitions) for member in group.members)
 
+    @staticmethod
+    def owned_partitions(connector: Connector) -> frozenset[int]:
+        """Return the partitions that a connector has, by its own log."""
+        owned: set[int] = set()
+        for line in connector.child.read_log().splitlines():
+            said = json.loads(line) if line.startswith("{") else {}
+            change = _CHANGES.get(said.get("event", ""))
+            if change is not None:
+                change(owned, {int(_PARTITION.findall(name)[0]) for name in said["partitions"]})
+        return frozenset(owned)
+
     def evidence(self, disturbances: Sequence[Disturbance] = ()) -> Evidence:
         """Collect what there is now."""
         return Evidence(
             orders=self.sandbox.control.orders(),
             requests=self.sandbox.control.requests(),
-            input=read_all(self.broker.bootstrap_servers, {self.events: PARTITIONS}),
+            input=read_all(self.broker.bootstrap_servers, {self.events: self.partitions}),
             dead_letters=self.read_dead_letters(),
             committed=self.offsets.committed(),
             ends=self.offsets.ends(),

@@ -114,6 +114,16 @@ def test_only_what_was_uncommitted_may_be_told_again_after_a_kill() -> None:
         assert (_case(*calls, disturbances=[kill]).complaints() == []) is is_excused
 
 
+def test_a_kill_excuses_no_event_that_was_passed_over() -> None:
+    """[1] What was read again is told again from where it was: an event that was never told is missed all the same."""
+    calls = [_call("create", 1, 2), _call("create", 11, 12, 409), _call("cancel", 13, 14)]
+    kill = Disturbance(10, 10, {0: 0}, window=100)
+    (complaint,) = _case(*calls, events=("create", "cancel", "create"), disturbances=[kill]).complaints()
+    assert "not every event was told" in complaint
+    (complaint,) = _case(*calls[1:], events=("cancel", "create", "cancel"), disturbances=[kill]).complaints()
+    assert "not the turn" in complaint
+
+
 def test_repeats_are_counted_against_what_was_uncommitted() -> None:
     """More repetitions than there were uncommitted records are too many."""
     calls = [_call("create", 1, 2), _call("cancel", 3, 4), _call("create", 11, 12, 409), _call("cancel", 13, 14)]
