@@ -7,10 +7,11 @@ Owns the bound on how long that may take. Reads the topic as the connector does:
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from connector import wiring
-from connector.avro.session_decoding import SessionDecoder
+from connector.avro.session_decoding import RegisteredSessionWriters, SessionDecoder
 from connector.kafka.failures import KafkaFailure
 from connector.kafka.follower import TopicFollower
 from connector.tables.sessions import Sessions
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 async def read_sessions(settings: Settings, through: KafkaConnection, timeout_seconds: float) -> Sessions:
     """Return the table, caught up; raises :class:`KafkaFailure` that says why it cannot be had."""
     clock_skew_ms = round(settings.sessions.clock_skew_seconds * 1000)
-    sessions = Sessions(SessionDecoder(), _pass_over, clock_skew_ms=clock_skew_ms)
+    registered = wiring.registered_writers(settings, partial(_registry_password, settings), _pass_over)
+    of_sessions = RegisteredSessionWriters.beside(registered) if registered is not None else None
+    sessions = Sessions(SessionDecoder(registered=of_sessions), _pass_over, clock_skew_ms=clock_skew_ms)
     follower = TopicFollower(wiring.sessions_options(settings, through), sessions, _pass_over)
     follower.start(asyncio.get_running_loop())
     caught_up, failed = asyncio.ensure_future(sessions.caught_up()), asyncio.ensure_future(follower.failed())
@@ -42,6 +45,11 @@ async def read_sessions(settings: Settings, through: KafkaConnection, timeout_se
         caught_up.cancel()
         failed.cancel()
         await follower.stop()
+
+
+def _registry_password(settings: Settings) -> str:
+    password = settings.schema_registry.read_password()
+    return password.get_secret_value() if password is not None else ""
 
 
 def _pass_over(observation: Observation) -> None:
