@@ -151,9 +151,9 @@ def test_what_is_harmless_stays_as_it_is(text: str) -> None:
 def test_masking_is_quick_for_any_text() -> None:
     """No text of a foreign server makes a line take long."""
     for text in ("a" * 200_000 + "@", "a@" * 50_000, "://" + "a" * 200_000 + " @", "Basic " + "a" * 200_000):
-        started = time.perf_counter()
+        started = time.process_time()
         Redactor(KEY).text(text)
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("shape", ["json", "console"])
