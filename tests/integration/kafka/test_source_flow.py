@@ -68,6 +68,17 @@ async def test_a_commit_s_answer_comes_at_once_although_the_window_is_full(kafka
     assert statistics.median(seconds) < 0.05
 
 
+async def test_a_window_that_stays_full_is_asked_about_again_and_again(kafka: Broker) -> None:
+    """What holds it up may end at any moment: nothing more comes in before the commit, so that is asked for soon."""
+    topic = topic_of(kafka)
+    produce(kafka, topic, 200)
+    async with member(options(kafka, topic, max_uncommitted_records=100)) as one:
+        await eventually(partial(_has, one, 100))
+        await eventually(partial(_has_polled_since, one, one.source.last_poll_at + 1.5))
+        one.intake.calls.clear()
+        await eventually(lambda: one.intake.calls.count(("commit_soon", None)) >= 4, 0.9)
+
+
 async def test_a_pinned_partition_rests_while_the_others_flow(kafka: Broker) -> None:
     """Records that do not get done stop their own partition and nobody else's [5, 20, 40]."""
     topic = topic_of(kafka, 2)
