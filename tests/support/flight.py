@@ -55,9 +55,10 @@ class Flight:
         open_orders: dict[int, str] = {}
         newest = self._since
         for request in self._world.sandbox.control.requests(self._since):
-            newest, order_id, call = request["sequence"], str(request["order_id"]), call_of(request)
+            order_id, call = str(request["order_id"]), call_of(request)
             if call.started_ms > at_ms:
                 break
+            newest = request["sequence"]
             if call.finished_ms > at_ms:
                 open_orders[newest] = order_id
             elif newest not in self._counted:
