@@ -9,13 +9,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(PIP) install --quiet --require-hashes
-QUICK_TESTS := $(wildcard tests/unit tests/property tests/simulation tests/contract)
+QUICK_TESTS := tests/unit tests/property tests/simulation
+BENCHMARK_RESULTS := benchmark-results.json
 
-.PHONY: help demo test pythons check lint format lock clean
+.PHONY: help demo test pythons check benchmark lint format docs lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-8s %s\n' "$$name" "$$what"; done
+		printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 demo: $(VENV)/.runtime ## Watch orders arrive: Kafka, Button and the connector on this machine
 	@$(BIN)/button-connector demo
@@ -28,7 +29,10 @@ pythons: $(VENV)/.dev ## Run the quick tests on every other Python that is found
 	@VENV=$(VENV) .ci/other-pythons
 
 check: lint ## Format, lint, types, import contracts and the quick tests, in less than a minute
-	$(BIN)/python -m pytest --quiet -m "not kafka and not e2e" $(QUICK_TESTS)
+	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not kafka and not e2e" $(QUICK_TESTS)
+
+benchmark: $(VENV)/.heavy ## Measure the connector beside a bare loop, in one run of about five minutes
+	$(BIN)/python -m benchmarks.end_to_end --output $(BENCHMARK_RESULTS)
 
 lint: $(VENV)/.heavy ## The part of check that runs no test
 	$(BIN)/ruff format --quiet --check .
@@ -39,6 +43,12 @@ lint: $(VENV)/.heavy ## The part of check that runs no test
 format: $(VENV)/.dev ## Put the code in its canonical form
 	$(BIN)/ruff check --quiet --fix-only .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## Make anew the pages that are made from the code
+	$(BIN)/python -m tests.support.reference_pages
+	$(BIN)/python -m tests.support.field_docs
+	$(BIN)/button-connector config reference --format markdown >docs/settings.md
+	$(BIN)/button-connector config schema >docs/settings.schema.json
 
 # Hashes for every platform, and no index: where packages come from is the business of the one who installs them.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
