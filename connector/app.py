@@ -29,6 +29,7 @@ from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.follower import TopicFollower
 from connector.kafka.source import KafkaSource
 from connector.ops import table
+from connector.ops.faults import describe
 from connector.ops.health import Health, younger_than
 from connector.ops.logs import adopt_libraries, open_log
 from connector.ops.metrics import open_metrics
@@ -158,7 +159,7 @@ class Connector:
         """Return ``None`` when told to stop, else why the connector cannot go on."""
         watched: dict[asyncio.Task[object], Callable[[asyncio.Task[object]], str | None]] = {
             _watch(self._told_to_stop.wait()): lambda _: None,
-            _watch(asyncio.shield(engine)): lambda task: f"the engine failed: {task.exception()!r}",
+            _watch(asyncio.shield(engine)): lambda task: f"the engine failed: {describe(task.exception())}",
             _watch(self._source.failed()): _failure,
             _watch(self._follower.failed()): _failure,
             _watch(self._letters.failed()): _failure,
