@@ -41,6 +41,8 @@ def _playing(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[psuti
     command = [sys.executable, "-m", "connector", "demo"]
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
     output = folder / "output"
+    # Whoever started these tests in the background may have had them ignore Ctrl-C, and a child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with output.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process:  # noqa: S603  our own command
         try:
             wait_until(
