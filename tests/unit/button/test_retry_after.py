@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.button.retry_after import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
@@ -72,6 +72,7 @@ def test_an_unreadable_date_of_the_answer_leaves_our_clock() -> None:
     assert retry_after_seconds(headers, NOW_MS) == 10.0
 
 
+@example({"retry-after": "0\x1f"})
 @given(st.dictionaries(st.sampled_from(["retry-after", "date", RESET]), st.text(max_size=70)))
 def test_no_header_is_an_exception_or_breaks_the_bound(headers: dict[str, str]) -> None:
     """Foreign text is read or ignored."""
