@@ -20,8 +20,8 @@ import orjson
 from connector.button.answers import read_answer, read_success
 from connector.button.redaction import shown
 from connector.button.transport import HttpAnswer
-from connector.domain.bodies import create_body
-from connector.domain.orders import Cancel, Create
+from connector.domain.bodies import create_body, update_body
+from connector.domain.orders import Cancel, Create, Lookup, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -92,6 +92,14 @@ class ButtonClient:
                 headers = self._traced(credentials.with_body)
                 exchange = await self._transport.send("POST", ORDER_PATH, headers, body)
                 return self._reply(exchange, credentials, order)
+            case Update(order=order):
+                credentials = self._current_credentials()
+                headers = self._traced(credentials.with_body)
+                body = orjson.dumps(update_body(order))
+                exchange = await self._transport.send("POST", order_path(order.order_id), headers, body)
+                return self._reply(exchange, credentials, order)
+            case Lookup(order_id=order_id):
+                return await self.lookup(order_id)
             case Cancel(order_id=order_id):
                 return await self._send_bodiless("DELETE", order_id)
             case _:

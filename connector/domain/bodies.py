@@ -37,6 +37,11 @@ def create_body(order: Order) -> JsonObject:
     return body
 
 
+def update_body(order: Order) -> JsonObject:
+    """Return the body of ``POST /v1/order/{id}``: what may have changed, as a whole; the rest stays as it was."""
+    return {"total": order.total, "line_items": [_line_item(line) for line in order.line_items]}
+
+
 def _customer(customer: Customer) -> JsonObject:
     customer_id, email_sha256, device_id, is_new, is_new_user = customer
     body: JsonObject = {}

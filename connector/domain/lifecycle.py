@@ -20,6 +20,7 @@ from connector.domain.policy import MissingToken, WithoutConsent
 
 if TYPE_CHECKING:
     from connector.domain.events import CommerceEvent
+    from connector.domain.facts import Known
     from connector.domain.orders import Decision
     from connector.domain.policy import Policy
 
@@ -28,7 +29,7 @@ _DEVELOPMENT = Skip("environment_development")
 _MISSING_TOKEN = Skip("missing_token")
 
 
-def decide(event: CommerceEvent, token: str | None, policy: Policy) -> Decision:
+def decide(event: CommerceEvent, known: Known | None, token: str | None, policy: Policy) -> Decision:  # noqa: ARG001  the memory of orders is not used yet
     """Return what to do about the event; ``token`` is the attribution token that a purchase is told with.
 
     A token that may not be sent counts as missing here, wherever it came from.

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from connector.domain.facts import Fact
+
 
 class Operation(StrEnum):
     """A call of Button's Order API."""
@@ -66,16 +68,48 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Report the order."""
+    """Report the order. ``fact`` is written to the ledger once Button has acknowledged it, where there is a ledger."""
 
     order: Order
+    fact: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Tell the order's full current state. ``fact`` as in :class:`Create`."""
+
+    order: Order
+    fact: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Take the whole order back; it cannot be reversed."""
+    """Take the whole order back; it cannot be reversed. ``fact`` as in :class:`Create`."""
 
     order_id: str
+    fact: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Ask Button for the order, and decide again with what it shows."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Write a fact that waits for its purchase; nothing is told."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write a fact without a call: Button holds already what would be told (``reason`` is counted)."""
+
+    fact: Fact
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +131,8 @@ class Reject:
     message: str
 
 
-Call = Create | Cancel
-"""A decision that is told to Button."""
+Call = Create | Update | Cancel | Lookup
+"""What is asked of Button."""
 
-Decision = Create | Cancel | Skip | Reject
+Decision = Create | Update | Cancel | Lookup | Await | Note | Skip | Reject
 """What :func:`connector.domain.lifecycle.decide` may return."""

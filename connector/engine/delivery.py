@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 from connector.domain.attribution import attribute, is_attributable, session_keys, user_key
 from connector.domain.dead_letter import DeadLetter, Stage
 from connector.domain.lifecycle import decide
-from connector.domain.orders import Cancel, Create, Operation, Reject, Skip
+from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
 from connector.domain.responses import AlreadyApplied, Ambiguous, Applied, Halt, Refused, Retry, interpret
 from connector.engine.admission import State
 from connector.engine.assignment import Assignment, Life
@@ -140,7 +140,7 @@ class Delivery:
 
     def _decide(self, lane: Lane[Task], task: Task) -> bool:
         """Decide about the event; true when there is a call to make, else the lane is taken care of."""
-        decision = decide(task.event, self._token(task.event), self._use.policy)
+        decision = decide(task.event, None, self._token(task.event), self._use.policy)
         match decision:
             case Create() | Cancel():
                 task.call = decision
@@ -150,6 +150,9 @@ class Delivery:
                 self._finish(lane, task, "skipped", decision.reason)
             case Reject():
                 self._bury(lane, task, Stage.MAP, decision)
+            case Update() | Lookup() | Await() | Note():
+                message = f"{type(decision).__name__} needs a memory of orders"
+                raise TypeError(message)
             case _:
                 assert_never(decision)
         return False

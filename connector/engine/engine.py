@@ -255,7 +255,7 @@ class Engine:
 
     def _end_without_order(self, task: Task) -> None:
         """End an event that names no order, so that there is no lane in which its order could matter."""
-        decision = decide(task.event, None, self._options.policy)
+        decision = decide(task.event, None, None, self._options.policy)
         if isinstance(decision, Skip):
             self._observe(EventSkipped(decision.reason))
             if task.trace is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.domain.attribution import SessionLookup
     from connector.domain.dead_letter import DeadLetter
     from connector.domain.events import CommerceEvent
+    from connector.domain.facts import Fact, OrderFacts
     from connector.domain.orders import Call, Operation, Reject
     from connector.domain.responses import Reply
     from connector.engine.observations import Observation
@@ -75,6 +76,26 @@ class SessionTable(Protocol):
 
     def lookup(self, *, session_keys: Sequence[str], user_key: str | None, as_of_ms: int) -> SessionLookup:
         """Return the token that was newest at ``as_of_ms``: of the first session key that has one, else the user's."""
+
+
+class OrderLedger(Protocol):
+    """The facts of all orders, shared by all replicas: what Button was told, event by event."""
+
+    async def caught_up(self) -> None:
+        """Return once the ledger has read all that its topic held when it started; it answers nothing before."""
+
+    async def barrier(self) -> None:
+        """Return once the ledger has read all that its topic holds now: what former owners wrote is known then."""
+
+    def read(self, order_id: str) -> OrderFacts:
+        """Return what is known of an order, within the horizon."""
+
+    def append(self, order_id: str, fact: Fact) -> Awaitable[bool]:
+        """Write a fact and read it back; true if it is *clean*, else decide again with what is known by then.
+
+        Clean: it told every fact known at its place in the log, and so did every entry between its base and itself.
+        A mark is always clean. Retries by itself for as long as the other side is down.
+        """
 
 
 class DeadLetters(Protocol):

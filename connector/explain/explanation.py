@@ -14,7 +14,7 @@ from connector.button.client import ORDER_PATH, order_path
 from connector.domain.attribution import Found, Missing, attribute, is_attributable, needs_lookup
 from connector.domain.bodies import create_body
 from connector.domain.lifecycle import decide
-from connector.domain.orders import Cancel, Create, Reject, Skip
+from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Reject, Skip, Update
 from connector.explain.policies import Applied, applied, unsent_tokens
 from connector.explain.view import event_view, field_values, masked, personal_values
 
@@ -120,7 +120,7 @@ def explain(sources: Sources, policy: Policy, *, shows_personal: bool) -> Explan
     """Return what becomes of an event."""
     event = sources.event
     token = _token(sources, policy)
-    decision = decide(event, token.value, policy)
+    decision = decide(event, None, token.value, policy)
     whole = Explanation(
         verdict=_verdict(decision),
         event=event_view(event),
@@ -153,6 +153,9 @@ def _verdict(decision: Decision) -> Request | Refusal:
             return Request("POST", ORDER_PATH, create_body(order))
         case Cancel(order_id=order_id):
             return Request("DELETE", order_path(order_id), None)
+        case Update() | Lookup() | Await() | Note():
+            message = f"{type(decision).__name__} needs a memory of orders"
+            raise TypeError(message)
         case Skip(reason=reason):
             return Refusal("skipped", "map", reason, "the event is not for Button; it is counted under this name")
         case Reject(reason=reason, message=message):

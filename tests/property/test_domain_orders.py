@@ -171,7 +171,7 @@ def test_every_event_is_decided_and_only_purchases_and_refunds_are_told(
     policy: Policy,
 ) -> None:
     """Total, with names from fixed lists, under the event's own id, and without a word about the person."""
-    decision = decide(event, token, policy)
+    decision = decide(event, None, token, policy)
     note(type(decision).__name__)
     match decision:
         case Create(order=order):
@@ -242,7 +242,7 @@ def test_who_declined_is_not_told_of(
     policy: Policy,
 ) -> None:
     """The strongest consequence of all answers, read off one by one; an organisation is never told as a token."""
-    decision = decide(event._replace(consent=consent), token, policy)
+    decision = decide(event._replace(consent=consent), None, token, policy)
     consequences = set(_consequences_of(consent, policy))
     note(type(decision).__name__)
     if WithoutConsent.SKIP in consequences:

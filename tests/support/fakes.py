@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from connector.domain.attribution import Missing, SessionLookup
 from connector.domain.events import CommerceEvent
 from connector.domain.money import Amount
-from connector.domain.orders import Create
+from connector.domain.orders import Create, Update
 from connector.domain.responses import Answer
 from connector.engine.ports import CommitResult, RawRecord, TopicPartition
 from connector.kafka.window import Window
@@ -91,7 +91,7 @@ class FakeButton:
     async def send(self, call: Call) -> Reply:
         """Answer after the latency."""
         loop = asyncio.get_running_loop()
-        order_id = call.order.order_id if isinstance(call, Create) else call.order_id
+        order_id = call.order.order_id if isinstance(call, Create | Update) else call.order_id
         self.attempts[order_id] += 1
         attempt = self.attempts[order_id]
         started = loop.time()

@@ -24,7 +24,7 @@ def test_the_bare_loop_sends_byte_for_byte_what_the_connector_sends() -> None:
     for number, event in enumerate(events(200)):
         value = encode(event)
         (decoded,) = decoder.decode(RawRecord(TopicPartition("orders", 0), number, None, value, (), 0))  # type: ignore[misc]  # one event
-        decision = decide(decoded, tokens[session_of(number)], Policy())  # type: ignore[arg-type]  # a purchase, not a reject
+        decision = decide(decoded, None, tokens[session_of(number)], Policy())  # type: ignore[arg-type]  # a purchase, not a reject
         assert isinstance(decision, Create)
         assert body_of(value, tokens) == orjson.dumps(create_body(decision.order))
 

@@ -31,7 +31,7 @@ _BUTTON_FIELDS = [row.button for row in FIELDS]
 
 def _told(event: CommerceEvent, policy: Policy = DEFAULT_POLICY) -> dict[str, Any] | str:
     """Return the body's fields by the table's names, lines by their first one; or the reason why there is none."""
-    decision = decide(event, attribute(event, Missing(), policy).token, policy)
+    decision = decide(event, None, attribute(event, Missing(), policy).token, policy)
     if isinstance(decision, Skip | Reject):
         return decision.reason
     assert isinstance(decision, Create)

@@ -14,7 +14,7 @@ from tests.support.commerce import product, purchase
 @pytest.mark.parametrize("action", ["purchase", "PURCHASE"])
 def test_a_purchase_is_created_with_its_token(action: str) -> None:
     """The token is told with the order."""
-    decision = decide(purchase(product(), action=action), "srctok-1", DEFAULT_POLICY)
+    decision = decide(purchase(product(), action=action), None, "srctok-1", DEFAULT_POLICY)
     assert isinstance(decision, Create)
     assert (decision.order.order_id, decision.order.btn_ref) == ("1994", "srctok-1")
 
@@ -22,12 +22,12 @@ def test_a_purchase_is_created_with_its_token(action: str) -> None:
 @pytest.mark.parametrize("action", ["refund", "REFUND"])
 def test_a_refund_without_products_cancels_the_order(action: str) -> None:
     """That is how mParticle's Button integration and its shop feeds write a cancellation; it needs only the id."""
-    assert decide(purchase(action=action, currency=None), None, DEFAULT_POLICY) == Cancel("1994")
+    assert decide(purchase(action=action, currency=None), None, None, DEFAULT_POLICY) == Cancel("1994")
 
 
 def test_a_refund_of_products_is_refused_by_name() -> None:
     """Cancelling all for the sake of a part, which cannot be undone, would be worse than asking."""
-    decision = decide(purchase(product(), action="refund"), None, DEFAULT_POLICY)
+    decision = decide(purchase(product(), action="refund"), None, None, DEFAULT_POLICY)
     assert isinstance(decision, Reject)
     assert decision.reason == "partial_refund_unsupported"
     assert "without products" in decision.message
@@ -46,14 +46,14 @@ def test_a_refund_of_products_is_refused_by_name() -> None:
 )
 def test_every_other_action_is_skipped_under_a_bounded_name(action: str, reason: str) -> None:
     """Names of a shop's own must not become names of metrics."""
-    assert decide(purchase(action=action, order_id=None), None, DEFAULT_POLICY) == Skip(reason)
+    assert decide(purchase(action=action, order_id=None), None, None, DEFAULT_POLICY) == Skip(reason)
 
 
 @pytest.mark.parametrize("action", ["purchase", "refund"])
 @pytest.mark.parametrize("order_id", [None, "", "  "])
 def test_an_order_without_an_id_is_refused(action: str, order_id: str | None) -> None:
     """Nothing could ever be found, changed or repeated safely without it."""
-    decision = decide(purchase(product(), action=action, order_id=order_id), None, DEFAULT_POLICY)
+    decision = decide(purchase(product(), action=action, order_id=order_id), None, None, DEFAULT_POLICY)
     assert isinstance(decision, Reject)
     assert decision.reason == "missing_transaction_id"
 
@@ -62,7 +62,7 @@ def test_an_order_without_an_id_is_refused(action: str, order_id: str | None) ->
 @pytest.mark.parametrize("order_id", ["caf\u00e9", "x" * 256, ".", ".."])
 def test_an_id_that_button_cannot_keep_or_address_is_refused(action: str, order_id: str) -> None:
     """ASCII, at most 255 characters, and nothing that a URL's path would resolve away."""
-    decision = decide(purchase(product(), action=action, order_id=order_id), None, DEFAULT_POLICY)
+    decision = decide(purchase(product(), action=action, order_id=order_id), None, None, DEFAULT_POLICY)
     assert isinstance(decision, Reject)
     assert decision.reason == "invalid_transaction_id"
     assert len(decision.message) < 500
@@ -71,7 +71,7 @@ def test_an_id_that_button_cannot_keep_or_address_is_refused(action: str, order_
 @pytest.mark.parametrize("order_id", ["x" * 255, "a/b?c#d", " 7", "...", "-1"])
 def test_every_other_id_is_told_as_it_is(order_id: str) -> None:
     """The shop's id is Button's id, to the letter."""
-    assert decide(purchase(action="refund", order_id=order_id), None, DEFAULT_POLICY) == Cancel(order_id)
+    assert decide(purchase(action="refund", order_id=order_id), None, None, DEFAULT_POLICY) == Cancel(order_id)
 
 
 def test_the_order_s_id_keeps_its_events_together() -> None:

@@ -22,19 +22,19 @@ _IDENTITY = {"customer_id": "c-1", "email": "a@b.c"}
 def test_events_of_development_are_skipped_by_name(action: str, environment: str) -> None:
     """Whoever tries out a shop pays nobody."""
     event = purchase(product(), action=action, environment=environment)
-    assert decide(event, None, DEFAULT_POLICY) == Skip("environment_development")
+    assert decide(event, None, None, DEFAULT_POLICY) == Skip("environment_development")
 
 
 @pytest.mark.parametrize("environment", [None, "production", "unknown", "staging"])
 def test_what_does_not_say_development_is_told(environment: str | None) -> None:
     """An order that is not told is a publisher that is not paid."""
-    assert isinstance(decide(purchase(product(), environment=environment), None, DEFAULT_POLICY), Create)
+    assert isinstance(decide(purchase(product(), environment=environment), None, None, DEFAULT_POLICY), Create)
 
 
 def test_development_is_told_where_the_policy_says_so() -> None:
     """For trying out the whole way to Button."""
     event = purchase(product(), environment="development")
-    assert isinstance(decide(event, None, Policy(skips_development=False)), Create)
+    assert isinstance(decide(event, None, None, Policy(skips_development=False)), Create)
 
 
 @pytest.mark.parametrize("token", [None, "org-0000000000000000"])
@@ -48,7 +48,7 @@ def test_a_purchase_without_token_is_what_the_policy_says(
     expected: type,
 ) -> None:
     """An organisation is no token, whoever handed it in."""
-    decision = decide(purchase(product()), token, Policy(missing_token=choice))
+    decision = decide(purchase(product()), None, token, Policy(missing_token=choice))
     assert isinstance(decision, expected)
     if isinstance(decision, Skip | Reject):
         assert decision.reason == "missing_token"
@@ -59,7 +59,7 @@ def test_a_purchase_without_token_is_what_the_policy_says(
 def test_a_refund_needs_no_token() -> None:
     """It is told by the order's id."""
     for choice in MissingToken:
-        assert decide(purchase(action="refund"), None, Policy(missing_token=choice)) == Cancel("1994")
+        assert decide(purchase(action="refund"), None, None, Policy(missing_token=choice)) == Cancel("1994")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_test_tokens_are_refused_outside_of_development_where_the_policy_says_so
     policy = Policy(refuses_test_tokens=refuses, skips_development=False)
     token = "fakesrctok-abcdef0123456789"  # noqa: S105  published, and no password
     event = purchase(product(), environment=environment, btn_ref=token)
-    decision = decide(event, token, policy)
+    decision = decide(event, None, token, policy)
     assert isinstance(decision, Create)
     assert (decision.order.btn_ref == token) == is_told
     found = attribute(event, Found("srctok-1", 0, "session"), policy)
@@ -102,12 +102,12 @@ def test_the_policy_says_which_actions_are_orders() -> None:
     """As a whole and in any case; what it does not name is skipped under its own name."""
     policy = Policy(purchase_actions=frozenset({"order_paid"}), refund_actions=frozenset({"refund", "order_void"}))
     bought = purchase(product(), action="Order_Paid")
-    assert isinstance(decide(bought, None, policy), Create)
+    assert isinstance(decide(bought, None, None, policy), Create)
     assert is_attributable(bought, policy)
-    assert decide(purchase(action="order_void"), None, policy) == Cancel("1994")
-    assert decide(purchase(product()), None, policy) == Skip("action_purchase")
+    assert decide(purchase(action="order_void"), None, None, policy) == Cancel("1994")
+    assert decide(purchase(product()), None, None, policy) == Skip("action_purchase")
     assert not is_attributable(purchase(), policy)
-    assert decide(purchase(product(), action="order_paid_2"), None, policy) == Skip("action_unknown")
+    assert decide(purchase(product(), action="order_paid_2"), None, None, policy) == Skip("action_unknown")
 
 
 @pytest.mark.parametrize(
@@ -148,18 +148,18 @@ def test_a_purpose_that_was_not_asked_about_is_the_policy_s_own_choice() -> None
 def test_a_skip_for_consent_is_named() -> None:
     """What was declined can be counted."""
     event = purchase(product(), consent=Consent({"advertising": False}))
-    assert decide(event, "srctok-1", DEFAULT_POLICY) == Skip("consent_gdpr")
+    assert decide(event, None, "srctok-1", DEFAULT_POLICY) == Skip("consent_gdpr")
 
 
 def test_stripped_of_identity_the_order_is_told_without_its_customer() -> None:
     """The token is the publisher's, not the shopper's, and stays."""
     policy = Policy(gdpr={"advertising": STRIP})
     event = purchase(product(), identities=_IDENTITY, is_new_customer=True, consent=Consent({"advertising": False}))
-    decision = decide(event, "srctok-1", policy)
+    decision = decide(event, None, "srctok-1", policy)
     assert isinstance(decision, Create)
     assert decision.order.customer is None
     assert decision.order.btn_ref == "srctok-1"
-    agreed = decide(event._replace(consent=Consent({"advertising": True})), "srctok-1", policy)
+    agreed = decide(event._replace(consent=Consent({"advertising": True})), None, "srctok-1", policy)
     assert isinstance(agreed, Create)
     assert isinstance(agreed.order.customer, Customer)
 
@@ -180,4 +180,4 @@ def test_a_skip_goes_before_a_strip_and_that_before_nothing() -> None:
 def test_a_cancellation_is_told_whatever_the_consent_says() -> None:
     """It is an order's id and nothing else, and an order that is not taken back is paid for."""
     consent = Consent({"advertising": False}, ccpa_opted_out=True)
-    assert decide(purchase(action="refund", consent=consent), None, DEFAULT_POLICY) == Cancel("1994")
+    assert decide(purchase(action="refund", consent=consent), None, None, DEFAULT_POLICY) == Cancel("1994")

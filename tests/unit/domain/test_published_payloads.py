@@ -27,7 +27,7 @@ def _decoded(event: dict[str, Any]) -> CommerceEvent:
 
 
 def _body(event: CommerceEvent, policy: Policy) -> dict[str, Any]:
-    decision = decide(event, attribute(event, Missing(), policy).token, policy)
+    decision = decide(event, None, attribute(event, Missing(), policy).token, policy)
     assert isinstance(decision, Create), decision
     return create_body(decision.order)
 
@@ -136,8 +136,8 @@ def _events_api_sample() -> dict[str, Any]:
 def test_mparticle_s_events_api_sample_is_of_development_and_has_no_currency() -> None:
     """By default it is skipped; told all the same it is refused, unless the policy knows the currency."""
     event = _decoded(_events_api_sample())
-    assert decide(event, None, Policy()) == Skip("environment_development")
-    refused = decide(event, None, Policy(skips_development=False))
+    assert decide(event, None, None, Policy()) == Skip("environment_development")
+    refused = decide(event, None, None, Policy(skips_development=False))
     assert isinstance(refused, Reject)
     assert refused.reason == "missing_currency"
     body = _body(event, Policy(skips_development=False, default_currency="USD"))
@@ -169,10 +169,10 @@ def test_mparticle_s_sample_of_consent_is_an_opt_out_of_sale() -> None:
             },
         },
     )
-    assert decide(event, None, Policy()) == Skip("consent_ccpa")
-    assert isinstance(decide(event, None, Policy(ccpa_opt_out=WithoutConsent.IGNORE)), Create)
+    assert decide(event, None, None, Policy()) == Skip("consent_ccpa")
+    assert isinstance(decide(event, None, None, Policy(ccpa_opt_out=WithoutConsent.IGNORE)), Create)
     parental = {"parental": WithoutConsent.SKIP, "location_collection": WithoutConsent.SKIP}
-    assert decide(event, None, Policy(ccpa_opt_out=WithoutConsent.IGNORE, gdpr=parental)) == Skip("consent_gdpr")
+    assert decide(event, None, None, Policy(ccpa_opt_out=WithoutConsent.IGNORE, gdpr=parental)) == Skip("consent_gdpr")
 
 
 def test_mparticle_s_outgoing_identities_make_the_customer() -> None:
