@@ -55,7 +55,10 @@ class Purchase(NamedTuple):
 class Refund(NamedTuple):
     """What a refund said. Without lines and amount it takes back the whole order.
 
-    Amounts are gross, in the major unit of ``currency`` (``None``: the order's).
+    Amounts are gross, in the major unit of ``currency`` (``None``: the order's). ``is_new_total`` says that the amount
+    is what the order is worth afterwards, not what was given back; ``is_order_level`` that an amount leaves the lines
+    alone. Both are what the policy was when the event was read: a policy that is changed does not change the past, and
+    replicas that are configured differently still fold alike.
     """
 
     lines: tuple[RefundedLine, ...] = ()
@@ -63,6 +66,8 @@ class Refund(NamedTuple):
     tax: Amount | None = None
     shipping: Amount | None = None
     currency: str | None = None
+    is_new_total: bool = False
+    is_order_level: bool = False
 
 
 class Observed(NamedTuple):
@@ -155,10 +160,12 @@ class Known(NamedTuple):
     """What is known of an order when an event of it is decided.
 
     ``identity`` is the event's own. ``is_absent_at_button`` says that Button was asked for the order since the event
-    came, and knows none. ``now_ms`` is Unix time in milliseconds.
+    came, and knows none. ``now_ms`` is Unix time in milliseconds, and ``horizon_ms`` how old an event may be at most
+    (``None``: as old as it likes).
     """
 
     identity: str
     order: OrderFacts = NO_FACTS
     is_absent_at_button: bool = False
     now_ms: int = 0
+    horizon_ms: int | None = None
