@@ -152,6 +152,24 @@ class TableCaughtUp:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRestoring:
+    """A global table reads its topic; it answers nothing before it has read ``total`` offsets."""
+
+    table: str
+    read: int
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRebuilt:
+    """A global table's copy on this machine is deleted and read again from its topic."""
+
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BadTableRecord:
     """A record of a global table's topic could not be read; it is passed over."""
 
@@ -199,6 +217,8 @@ Observation = (
     | CommitFailed
     | StaleCompletion
     | TableCaughtUp
+    | TableRestoring
+    | TableRebuilt
     | BadTableRecord
     | WriterSchemaUnusable
     | DependencyUnavailable

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Awaitable, Mapping, Sequence
 
     from connector.domain.attribution import SessionLookup
@@ -96,6 +97,58 @@ class OrderLedger(Protocol):
         Clean: it told every fact known at its place in the log, and so did every entry between its base and itself.
         A mark is always clean. Retries by itself for as long as the other side is down.
         """
+
+
+class FollowedTopic(NamedTuple):
+    """What a table's topic is when it begins to be followed; a field that could not be read is ``None``.
+
+    ``ends`` maps each partition to its first offset that is still there, and to the one behind its last.
+    """
+
+    topic: str
+    cluster_id: str | None
+    topic_id: str | None
+    delete_retention_ms: int | None
+    ends: Mapping[int, tuple[int, int]]
+
+
+class Waits(NamedTuple):
+    """A table took the first ``taken`` rows; the next one waits for what must be fetched."""
+
+    taken: int
+    preparation: Preparation
+
+
+class TableSink(Protocol):
+    """A table's side of the follower that feeds it."""
+
+    def begin(self, topic: FollowedTopic) -> Mapping[int, int]:
+        """Return from which offset to follow each partition; one that is not named is followed from its beginning.
+
+        Called once, on the follower's own thread, before any row; it may block.
+        """
+
+    def apply(self, rows: Sequence[RawRecord]) -> Waits | None:
+        """Take rows, ascending by offset within a partition, without headers; called on the loop.
+
+        A row that waits is brought again, before any other of its partition.
+        """
+
+    def mark_current(self, as_of_ms: int) -> None:
+        """Note that all that the topic held at that time has been applied; the first time it has caught up."""
+
+
+class TableFeed(Protocol):
+    """The follower's side: feeds a table from all partitions of its topic."""
+
+    def start(self, sink: TableSink, loop: AbstractEventLoop) -> None:
+        """Begin to feed the table."""
+
+    async def barrier(self) -> None:
+        """Return once the table has applied all that the topic holds now."""
+
+    async def stop(self, timeout_seconds: float = 5.0) -> None:
+        """Feed it no more."""
 
 
 class DeadLetters(Protocol):

@@ -37,6 +37,7 @@ class Instruments:
         self.drain_seconds = metrics.histogram(table.DRAIN_SECONDS)
         self.table_records = metrics.gauges(table.TABLE_RECORDS)
         self.table_seconds = metrics.gauges(table.TABLE_SECONDS)
+        self.table_rebuilds = metrics.counters(table.TABLE_REBUILDS)
         self.bad_table_records = metrics.counters(table.BAD_TABLE_RECORDS)
         self.writer_schemas_unusable = metrics.counters(table.WRITER_SCHEMAS_UNUSABLE)
         self.dependency_failures = metrics.counters(table.DEPENDENCY_FAILURES)

@@ -59,6 +59,8 @@ class OpsObserver:
             seen.CommitFailed: self._commit_failed,
             seen.StaleCompletion: self._stale_completion,
             seen.TableCaughtUp: self._table_caught_up,
+            seen.TableRestoring: self._table_restoring,
+            seen.TableRebuilt: self._table_rebuilt,
             seen.BadTableRecord: self._bad_table_record,
             seen.WriterSchemaUnusable: self._writer_schema_unusable,
             seen.DependencyUnavailable: self._dependency_unavailable,
@@ -212,6 +214,16 @@ class OpsObserver:
         self._instruments.table_seconds[(caught_up.table,)].set(caught_up.seconds)
         seconds = round(caught_up.seconds, 3)
         self._log.info("table caught up", table=caught_up.table, records=caught_up.records, seconds=seconds)
+
+    def _table_restoring(self, restoring: seen.TableRestoring) -> None:
+        fields = {"table": restoring.table, "read": restoring.read, "total": restoring.total}
+        seconds_left = None if restoring.seconds_left is None else round(restoring.seconds_left)
+        self._log.info("table is being read from its topic", **fields, seconds_left=seconds_left)
+
+    def _table_rebuilt(self, rebuilt: seen.TableRebuilt) -> None:
+        self._instruments.table_rebuilds[(rebuilt.table,)].inc()
+        line = "copy of a table is deleted, it is read again from its topic"
+        self._log.warning(line, table=rebuilt.table, reason=rebuilt.reason)
 
 
 def _position(topic_partition: TopicPartition, offset: int) -> dict[str, str | int]:

@@ -114,6 +114,11 @@ TABLE_RECORDS = Gauge(
     ("table",),
 )
 TABLE_SECONDS = Gauge(_PREFIX + "table_start_seconds", "How long it took until a table could be used.", ("table",))
+TABLE_REBUILDS = Counter(
+    _PREFIX + "table_rebuilds",
+    "Copies of a table that were of no use any more and were read again from their topic.",
+    ("table",),
+)
 BAD_TABLE_RECORDS = Counter(
     _PREFIX + "table_bad_records",
     "Records of a table's topic that could not be read.",
@@ -162,6 +167,7 @@ TABLE: tuple[Metric, ...] = (
     DRAIN_SECONDS,
     TABLE_RECORDS,
     TABLE_SECONDS,
+    TABLE_REBUILDS,
     BAD_TABLE_RECORDS,
     WRITER_SCHEMAS_UNUSABLE,
     DEPENDENCY_FAILURES,

@@ -96,6 +96,16 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str]]] = [
         ("info", "table caught up"),
     ),
     (
+        seen.TableRestoring("sessions", 120, 500, 40.2),
+        {},
+        ("info", "table is being read from its topic"),
+    ),
+    (
+        seen.TableRebuilt("sessions", "it is older than the topic's delete.retention.ms"),
+        {'table_rebuilds_total{table="sessions"}': 1},
+        ("warning", "copy of a table is deleted, it is read again from its topic"),
+    ),
+    (
         seen.BadTableRecord("sessions", ORDERS, 5, "not Avro"),
         {'table_bad_records_total{table="sessions"}': 1},
         ("warning", "record of a table cannot be read, it is passed over"),
