@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the records of the ledger's topic mean to its table.
+
+Owns the keys of the table and how a record changes an order's value. A record takes the place of the one with the same
+key; a tombstone removes it. Facts are not decoded, except to judge an entry of our own that was not alone.
+
+An order of which nothing was written for longer than the horizon begins anew with the next record: it counted as
+absent, and what is known of it must not depend on whether somebody has swept yet. That is judged by the records' own
+times, so that every replica comes to the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from connector.engine.observations import BadTableRecord
+from connector.tables.fact_codec import IDENTITY_KEY, Kind, decode_key, is_newer, is_readable, kind_of, refusal_of
+from connector.tables.ledger_clean import Watched, is_clean
+from connector.tables.ledger_entries import LAYOUT, Entry, Slot, fits, pack, packed, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from connector.engine.ports import Observer, RawRecord, Waits
+    from connector.tables.ledger_clean import Claim
+    from connector.tables.ledger_pending import Pending
+
+IDENTITY = b"i"
+"""The table's key of the record that says whose ledger it is."""
+ORDERS, WAITING = b"o", b"w"
+"""What begins the table's keys of orders, and of the orders that have a refund which waits for its purchase."""
+_TOLD = b'"told":['
+
+
+class NewerFactError(Exception):
+    """The ledger holds a fact that only a newer connector can read; the process must end."""
+
+
+class Writes(Protocol):
+    """The table as these records change it."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the key's value as of now."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the key's value."""
+
+    def delete(self, key: bytes) -> None:
+        """Delete the key."""
+
+
+class LedgerRows:
+    """Applies the ledger's records; a :class:`~connector.tables.global_table.Applier`."""
+
+    layout = LAYOUT
+
+    def __init__(
+        self,
+        pending: Pending,
+        watched: Watched,
+        horizon_ms: int,
+        observer: Observer,
+        identify: Callable[[bytes], None],
+    ) -> None:
+        """Take what is to be answered; ``identify`` is told of every record that says whose ledger it is."""
+        self._pending = pending
+        self._watched = watched
+        self._horizon_ms = horizon_ms
+        self._observer = observer
+        self._identify = identify
+
+    def apply(self, rows: Sequence[RawRecord], batch: Writes) -> Waits | None:
+        """Put into the batch what the rows say, and answer our own appends among them."""
+        for row in rows:
+            key, value = row.key, row.value
+            if key == IDENTITY_KEY:
+                if value is not None:
+                    batch.put(IDENTITY, value)
+                    self._identify(value)
+            elif value is not None and not is_readable(value):
+                self._refuse(row, value)
+            elif key is not None and (found := decode_key(key)) is not None:
+                slot = Slot(found.event_id.encode(), found.is_parked)
+                if fits(slot):
+                    self._apply(row, found.order_id, slot, batch)
+                else:
+                    self._report(row, "its event's identity is longer than 65535 bytes")
+            else:
+                self._report(row, "its key is not a fact's")
+        return None
+
+    def _apply(self, row: RawRecord, order_id: str, slot: Slot, batch: Writes) -> None:
+        key, value = row.key or b"", row.value
+        append = self._pending.take(key, value)
+        place = ORDERS + order_id.encode()
+        before = batch.get(place)
+        if before is None and value is not None:
+            entry = Entry(row.offset, row.timestamp_ms, slot, value)
+            entries = [entry]
+            batch.put(place, packed(entry))
+            if waits(entry):
+                batch.put(WAITING + place[1:], b"")
+        elif before is None:
+            entries = []
+        else:
+            entries = self._merge(row, order_id, slot, before, batch)
+        if append is not None and not append.answer.done():
+            claim = append.claim
+            append.answer.set_result(claim is None or self._is_clean(claim, row.offset, order_id, entries))
+
+    def _is_clean(self, claim: Claim, offset: int, order_id: str, entries: Sequence[Entry]) -> bool:
+        replaced = self._watched.of(order_id)
+        self._watched.end(order_id)
+        return is_clean(claim, offset, entries, replaced)
+
+    def _merge(self, row: RawRecord, order_id: str, slot: Slot, before: bytes, batch: Writes) -> list[Entry]:
+        """Put the row beside, or in the place of, what is there; return what there is then."""
+        entries = unpack(before)
+        is_expired = row.timestamp_ms - entries[-1].written_at_ms > self._horizon_ms
+        kept = [] if is_expired else [each for each in entries if each.slot != slot]
+        if not is_expired:
+            for each in entries:
+                if each.slot == slot:
+                    self._watched.note(order_id, each)
+        if row.value is not None:
+            kept.append(Entry(row.offset, row.timestamp_ms, slot, row.value))
+        place = order_id.encode()
+        if kept:
+            batch.put(ORDERS + place, pack(kept))
+        else:
+            batch.delete(ORDERS + place)
+        waited = any(map(waits, entries))
+        if any(map(waits, kept)):
+            batch.put(WAITING + place, b"")
+        elif waited:
+            batch.delete(WAITING + place)
+        return kept
+
+    def _refuse(self, row: RawRecord, value: bytes) -> None:
+        if is_newer(value):
+            message = f"ledger.topic: the record at {row.topic_partition} offset {row.offset}: {refusal_of(value)}"
+            raise NewerFactError(message)
+        self._report(row, refusal_of(value))
+
+    def _report(self, row: RawRecord, what: str) -> None:
+        self._observer(BadTableRecord("ledger", row.topic_partition, row.offset, what))
+
+
+def waits(entry: Entry) -> bool:
+    """Return whether a refund waits for its purchase: it was told to nobody. In JSON no quote within a text is bare."""
+    return kind_of(entry.value) is Kind.REFUND and _TOLD not in entry.value
