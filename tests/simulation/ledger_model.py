@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order ledger's protocol for one order, small enough to be looked at in every state that it can be in.
 
-Owns the model and its exploration. Takes the rules from the code (:data:`DESIGN`), so that the two cannot drift apart;
-must never be changed to agree with the code where it finds a state in which the code's rules lose an event.
+Owns the model and its exploration. Takes the rule by which an entry is clean from the code, so that the two cannot
+drift apart; must never be changed to agree with the code where it finds a state in which the code's rules lose an event.
 
 The theory. *Replicas* own *events*. An event is decided on what its replica knows, Button is told the whole (the
 ``told`` of the call), the acknowledged fact is appended to the one log, and the replica reads its own entry back: clean
@@ -25,6 +25,8 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from connector.tables.ledger_clean import told_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -105,17 +107,12 @@ class Rules:
     keeps_facts: bool = True
 
 
-def told_everything(told: Events, known: Events, between: Iterable[Events]) -> bool:
-    """Judge an entry as the design does: it and all that it may have crossed told everything."""
-    return told >= known and all(other >= known for other in between)
-
-
 def is_alone(event: Event, known: Events, _clean: Events) -> bool:
     """Spare a repeat only where its event is its order's only fact: every call ever made said the same then."""
     return known == {event}
 
 
-DESIGN = Rules(told_everything, is_alone)
+DESIGN = Rules(told_everything, is_alone)  # type: ignore[arg-type]  # it compares sets, of whatever
 
 BROKEN = {
     "an unclean entry is trusted": replace(DESIGN, is_clean=lambda _told, _known, _between: True),
