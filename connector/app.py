@@ -36,6 +36,7 @@ from connector.ops.metrics import open_metrics
 from connector.ops.observer import OpsObserver
 from connector.ops.redaction import Redactor
 from connector.ops.server import OpsServer
+from connector.scheduling import prefer_throughput
 from connector.tables.sessions import Sessions
 from connector.version import version
 
@@ -73,6 +74,7 @@ def run(settings: Settings) -> int:
     if refused:
         return EXIT_MISUSED
     gc.set_threshold(_FIRST_GENERATION_OBJECTS, 20, 20)
+    prefer_throughput()
     return uvloop.run(Connector(settings, through, log, redactor).run())
 
 
@@ -125,6 +127,7 @@ class Connector:
                     version=version(),
                     api_version=api_version.isoformat() if api_version else None,
                     trace_headers=self._tracing.request_headers if self._tracing else None,
+                    updates_all=settings.button.update_sends == "all",
                 ),
                 sessions=self._sessions,
                 dead_letters=self._letters,

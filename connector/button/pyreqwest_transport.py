@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import DetailedPyreqwestError, RequestError
-from pyreqwest.http import HeaderMap
+from pyreqwest.http import HeaderMap, Url
 from pyreqwest.proxy import ProxyBuilder
 
 from connector.button.tls import authorities_of, tls_context
@@ -43,13 +43,14 @@ _NOT_CONNECTED = "client error (Connect)"
 class PyreqwestTransport:
     """A pool of connections driven by pyreqwest's own thread; see :class:`connector.button.transport.Transport`."""
 
-    __slots__ = ("_base_url", "_client", "_header_map", "_headers", "_read_limit")
+    __slots__ = ("_base_url", "_client", "_header_map", "_headers", "_read_limit", "_url", "_url_path")
 
     def __init__(self, options: TransportOptions) -> None:
         """Raise ``ValueError`` for a certificate file or proxy that cannot be used."""
         self._base_url = options.base_url.rstrip("/")
         self._read_limit = options.max_body_bytes + 1
         self._client: Client | None = _build_client(options)
+        self._url_path, self._url = "", Url(self._base_url)
         self._headers: Mapping[str, str] = {}
         self._header_map = HeaderMap()
 
@@ -59,7 +60,9 @@ class PyreqwestTransport:
             return CLOSED
         if headers is not self._headers:
             self._headers, self._header_map = headers, HeaderMap(headers)
-        builder = self._client.request(method, self._base_url + url_path).headers(self._header_map)
+        if url_path != self._url_path:  # creates, which are most calls, all have the same
+            self._url_path, self._url = url_path, Url(self._base_url + url_path)
+        builder = self._client.request(method, self._url).headers(self._header_map)
         if body is not None:
             builder = builder.body_bytes(body)
         try:
