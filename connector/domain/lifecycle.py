@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an event means for its order at Button.
 
-Owns the decision; :func:`decide` is pure and total. Without a memory of orders there are two things to tell: that an
-order was made and that all of it was taken back. A refund of parts needs the order's other lines, which the event
+Owns the decision, and who may be told of at all; :func:`decide` is pure and total. What an event means for an order
+that is known is :mod:`connector.domain.known_orders`. Without a memory of orders there are two things to tell: that
+an order was made and that all of it was taken back. A refund of parts needs the order's other lines, which the event
 does not have, so it is refused by name instead of being told wrongly.
 """
 
@@ -14,9 +15,13 @@ from connector.domain.actions import KNOWN_NAMES, name_of
 from connector.domain.attribution import may_be_sent
 from connector.domain.consent import judge
 from connector.domain.environments import is_development
+from connector.domain.facts import Fact
+from connector.domain.known_orders import decide_purchase, decide_refund, told_again, too_old
 from connector.domain.mapping import order_from, order_id_from
-from connector.domain.orders import Cancel, Create, Reject, Skip
+from connector.domain.orders import Cancel, Create, Operation, Reject, Skip
 from connector.domain.policy import MissingToken, WithoutConsent
+from connector.domain.purchases import purchase_from
+from connector.domain.refunds import refund_from
 
 if TYPE_CHECKING:
     from connector.domain.events import CommerceEvent
@@ -29,17 +34,25 @@ _DEVELOPMENT = Skip("environment_development")
 _MISSING_TOKEN = Skip("missing_token")
 
 
-def decide(event: CommerceEvent, known: Known | None, token: str | None, policy: Policy) -> Decision:  # noqa: ARG001  the memory of orders is not used yet
+_CREATE = str(Operation.CREATE)
+
+
+def decide(event: CommerceEvent, known: Known | None, token: str | None, policy: Policy) -> Decision:
     """Return what to do about the event; ``token`` is the attribution token that a purchase is told with.
 
-    A token that may not be sent counts as missing here, wherever it came from.
+    A token that may not be sent counts as missing here, wherever it came from. ``known`` is what the ledger has of the
+    event's order, ``None`` where there is no ledger; a fact comes with the decision only where there is one.
     """
     is_purchase = policy.is_purchase(event.action)
     if not (is_purchase or policy.is_refund(event.action)):
         return _SKIPS[name_of(event.action)]
     if policy.skips_development and is_development(event):
         return _DEVELOPMENT
-    return _purchase(event, token, policy) if is_purchase else _refund(event)
+    if known is not None:
+        decision = too_old(event, known) or (told_again(known) if known.order.facts else None)
+        if decision is not None:
+            return decision
+    return _purchase(event, known, token, policy) if is_purchase else _refund(event, known, policy)
 
 
 def order_key(event: CommerceEvent) -> str | None:
@@ -47,7 +60,7 @@ def order_key(event: CommerceEvent) -> str | None:
     return event.order_id
 
 
-def _purchase(event: CommerceEvent, token: str | None, policy: Policy) -> Decision:
+def _purchase(event: CommerceEvent, known: Known | None, token: str | None, policy: Policy) -> Decision:
     if event.consent is not None:
         verdict = judge(event.consent, policy)
         if verdict.consequence is WithoutConsent.SKIP:
@@ -57,7 +70,18 @@ def _purchase(event: CommerceEvent, token: str | None, policy: Policy) -> Decisi
     if token is None and policy.missing_token is not MissingToken.SEND_UNATTRIBUTED:
         return _without_token(policy.missing_token)
     order = order_from(event, token, policy)
-    return order if isinstance(order, Reject) else Create(order)
+    if isinstance(order, Reject):
+        return order
+    if known is None:
+        return Create(order)
+    purchase = purchase_from(event, order)
+    if known.order.facts:
+        return decide_purchase(event, order, purchase, known, policy)
+    # Nearly every purchase is its order's first event, so this way is kept short.
+    return Create(
+        order,
+        Fact(known.identity, purchase, event.occurred_at_ms, (known.identity,), known.order.last, _CREATE),
+    )
 
 
 def _without_token(choice: MissingToken) -> Decision:
@@ -70,10 +94,13 @@ def _without_token(choice: MissingToken) -> Decision:
     )
 
 
-def _refund(event: CommerceEvent) -> Decision:
+def _refund(event: CommerceEvent, known: Known | None, policy: Policy) -> Decision:
     order_id = order_id_from(event)
     if isinstance(order_id, Reject):
         return order_id
+    if known is not None:
+        refund = refund_from(event, policy)
+        return refund if isinstance(refund, Reject) else decide_refund(event, order_id, refund, known, policy)
     if event.products:
         return Reject(
             "partial_refund_unsupported",

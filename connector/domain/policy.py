@@ -58,6 +58,35 @@ class FirstPurchaseFlag(StrEnum):
     IS_NEW_USER = "is_new_user"
 
 
+class ChangedPurchase(StrEnum):
+    """What becomes of a purchase that says something else of an order than an earlier one did."""
+
+    UPDATE = "update"
+    REJECT = "reject"
+    SKIP = "skip"
+
+
+class RefundAmountIs(StrEnum):
+    """What the amount of a refund means: what is given back, or what the order is worth afterwards."""
+
+    DELTA = "delta"
+    NEW_TOTAL = "new_total"
+
+
+class AmountRefundLines(StrEnum):
+    """What a refund of an amount does to the lines: takes from each in proportion, or leaves them alone."""
+
+    PROPORTIONAL = "proportional"
+    ORDER_LEVEL = "order_level"
+
+
+class OverRefund(StrEnum):
+    """What becomes of a refund of more than is left of its order."""
+
+    REJECT = "reject"
+    CLAMP = "clamp"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The merchant's choices.
@@ -65,7 +94,9 @@ class Policy:
     Names of actions are in lower case. ``gdpr`` says, for each purpose, what a no means; ``gdpr_not_asked`` what it
     means when an event carries answers, but none for such a purpose. ``ccpa_opt_out`` is for who declined the sale
     of data. ``refuses_test_tokens`` takes ``fakesrctok-`` tokens for none wherever the event is not of development.
-    ``default_currency`` is an ISO 4217 code, for events that do not say.
+    ``default_currency`` is an ISO 4217 code, for events that do not say. The last five need to know what an order was
+    before, and have no say without a ledger; ``changed_after_refund`` is for orders of which something was taken back
+    already.
     """
 
     purchase_actions: frozenset[str] = frozenset({PURCHASE})
@@ -84,6 +115,11 @@ class Policy:
     invalid_upc: InvalidUpc = InvalidUpc.OMIT
     first_purchase_flag: FirstPurchaseFlag = FirstPurchaseFlag.IS_NEW
     sends_finalization_date: bool = False
+    changed_purchase: ChangedPurchase = ChangedPurchase.UPDATE
+    changed_after_refund: ChangedPurchase = ChangedPurchase.REJECT
+    refund_amount_is: RefundAmountIs = RefundAmountIs.DELTA
+    amount_refund_lines: AmountRefundLines = AmountRefundLines.PROPORTIONAL
+    over_refund: OverRefund = OverRefund.REJECT
 
     def is_purchase(self, action: str) -> bool:
         """Return whether an action is a purchase; compared as a whole and in any case."""

@@ -12,10 +12,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from connector.domain.money import find_currency
 from connector.domain.policy import (
     DEFAULT_POLICY,
+    AmountRefundLines,
+    ChangedPurchase,
     FirstPurchaseFlag,
     InvalidUpc,
     MissingToken,
+    OverRefund,
     Policy,
+    RefundAmountIs,
     TotalFrom,
     WithoutConsent,
 )
@@ -112,6 +116,29 @@ class PolicySettings(Area):
         description="Tell Button when orders become final; it overrides what was agreed with Button, which advises "
         "against it.",
     )
+    changed_purchase: Annotated[ChangedPurchase, AnyCase] = Field(
+        default=DEFAULT_POLICY.changed_purchase,
+        description="What becomes of a later purchase that says something else of the same order: update the order, "
+        "reject the event, or skip it. This and the following settings need the order ledger.",
+    )
+    changed_after_refund: Annotated[ChangedPurchase, AnyCase] = Field(
+        default=DEFAULT_POLICY.changed_after_refund,
+        description="The same once something of the order was refunded; after a cancel it is always rejected.",
+    )
+    refund_amount_is: Annotated[RefundAmountIs, AnyCase] = Field(
+        default=DEFAULT_POLICY.refund_amount_is,
+        description="What total_amount of a refund without products means: delta, what is given back; new_total, what "
+        "the order is worth afterwards. Both with tax and shipping.",
+    )
+    amount_refund_lines: Annotated[AmountRefundLines, AnyCase] = Field(
+        default=DEFAULT_POLICY.amount_refund_lines,
+        description="What a refund without products does to the lines: proportional takes from each by its share; "
+        "order_level leaves them as they are and lowers the total alone.",
+    )
+    over_refund: Annotated[OverRefund, AnyCase] = Field(
+        default=DEFAULT_POLICY.over_refund,
+        description="What becomes of a refund of more than is left: reject the event, or clamp it to what is left.",
+    )
 
     @model_validator(mode="after")
     def _means_one_thing_by_an_action(self) -> Self:
@@ -138,4 +165,9 @@ class PolicySettings(Area):
             invalid_upc=self.invalid_upc,
             first_purchase_flag=self.first_purchase_flag,
             sends_finalization_date=self.send_finalization_date,
+            changed_purchase=self.changed_purchase,
+            changed_after_refund=self.changed_after_refund,
+            refund_amount_is=self.refund_amount_is,
+            amount_refund_lines=self.amount_refund_lines,
+            over_refund=self.over_refund,
         )

@@ -53,7 +53,12 @@ def test_every_choice_of_the_policy_can_be_set(tmp_path: Path) -> None:
         "  lines_must_add_up: true\n"
         "  invalid_upc: reject\n"
         "  first_purchase_flag: is_new_user\n"
-        "  send_finalization_date: true\n",
+        "  send_finalization_date: true\n"
+        "  changed_purchase: skip\n"
+        "  changed_after_refund: UPDATE\n"
+        "  refund_amount_is: new_total\n"
+        "  amount_refund_lines: order_level\n"
+        "  over_refund: clamp\n",
     )
     assert policy.purchase_actions == {"order_paid", "purchase"}
     assert policy.refund_actions == {"order_void"}
