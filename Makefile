@@ -11,8 +11,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(PIP) install --quiet --require-hashes
 QUICK_TESTS := tests/unit tests/property tests/simulation
 BENCHMARK_RESULTS := benchmark-results.json
+# Docker does as well; with podman the health check is kept in Docker's format only.
+ENGINE := podman
+IMAGE := button-connector:latest
+BUILD_IMAGE := $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker)
+SBOM := build/sbom.cdx.json
 
-.PHONY: help demo test pythons check benchmark lint format docs lock clean
+.PHONY: help demo test pythons check benchmark image sbom lint format docs lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -33,6 +38,14 @@ check: lint ## Format, lint, types, import contracts and the quick tests, in les
 
 benchmark: $(VENV)/.heavy ## Measure the connector beside a bare loop, in one run of about five minutes
 	$(BIN)/python -m benchmarks.end_to_end --output $(BENCHMARK_RESULTS)
+
+image: ## Build the container image (ENGINE=docker, IMAGE=name:tag, IMAGE_ARGS=... for more arguments)
+	$(BUILD_IMAGE) --tag $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" $(IMAGE_ARGS) .
+
+sbom: image ## Write the image's software bill of materials to build/sbom.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	$(ENGINE) run --rm --network none --entrypoint cat $(IMAGE) /usr/share/button-connector/sbom.cdx.json >$(SBOM)
 
 lint: $(VENV)/.heavy ## The part of check that runs no test
 	$(BIN)/ruff format --quiet --check .
@@ -59,6 +72,8 @@ lock: $(VENV)/.dev ## Renew the locks from pyproject.toml (UPGRADE=--upgrade for
 	$(COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	$(COMPILE) --group heavy --constraints requirements/dev.txt --output-file requirements/heavy.txt
 	$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(COMPILE) pyproject.toml --extra otel --constraints requirements/dev.txt --output-file requirements/image.txt
+	$(COMPILE) --group sbom --constraints requirements/dev.txt --output-file requirements/sbom.txt
 
 clean: ## Delete what was made here
 	rm -rf $(VENV) $(VENV)-* .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
