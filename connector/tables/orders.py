@@ -35,14 +35,16 @@ from connector.tables.ledger_entries import unpack
 from connector.tables.ledger_identity import Identity, Takeover, decode_identity
 from connector.tables.ledger_pending import Append, Pending
 from connector.tables.ledger_rows import IDENTITY, ORDERS, LedgerRows
+from connector.tables.ledger_sweep import take_out_expired, waited_since
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Iterable
 
     from connector.domain.facts import Fact
     from connector.engine.ports import Clock, Observer, TableFeed
     from connector.tables.global_table import TableOptions
     from connector.tables.ledger_entries import Entry
+    from connector.tables.ledger_sweep import Waited
 
 _DAY_MS = 86_400_000
 
@@ -60,18 +62,28 @@ class LedgerLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LedgerOptions:
-    """What the ledger is told; ``lost_after_seconds`` is when a durable record that did not come back is missed."""
+    """What the ledger is told.
+
+    A refund may wait for its purchase for ``waiting_days``. ``lost_after_seconds`` is when a durable record that did
+    not come back is missed.
+    """
 
     topic: str
     partitions: int
     takeover: Takeover
     horizon_days: float
+    waiting_days: float = 14.0
     lost_after_seconds: float = 30.0
 
     @property
     def horizon_ms(self) -> int:
         """Return after how long without a new fact an order counts as absent."""
         return round(self.horizon_days * _DAY_MS)
+
+    @property
+    def waiting_ms(self) -> int:
+        """Return how long a refund may wait for its purchase."""
+        return round(self.waiting_days * _DAY_MS)
 
 
 class Orders:
@@ -155,6 +167,17 @@ class Orders:
         """Take a fact, or the mark that parks its event, out of the ledger; done when that was read back."""
         key = encode_key(FactKey(order_id, event_id, is_parked))
         return self._write(order_id, key, None, None, self._clock.now_ms())
+
+    def waited_too_long(self) -> AsyncIterator[Waited]:
+        """Yield the refunds that have waited for their purchase for too long.
+
+        Whoever asks makes each a dead letter and appends its fact with a mark (``GIVEN_UP``) in place of what it said.
+        """
+        return waited_since(self.table, self._clock.now_ms() - self._options.waiting_ms)
+
+    async def take_out_expired(self) -> int:
+        """Write tombstones for all orders past the horizon; return for how many."""
+        return await take_out_expired(self.table, self._log, self._options, self._clock.now_ms())
 
     def _write(
         self,
