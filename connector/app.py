@@ -14,7 +14,9 @@ import signal
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -103,12 +105,17 @@ class Connector:
         observer = OpsObserver(self._metrics, self._log)
         registered = wiring.registered_writers(settings, self._read_registry_password, observer)
         of_sessions = RegisteredSessionWriters.beside(registered) if registered is not None else None
+        # The tables' files, where no directory is set for them.
+        self._passing = TemporaryDirectory(prefix="button-connector-")
+        self._follower = TopicFollower(wiring.sessions_options(settings, self._through), observer)
         self._sessions = Sessions(
+            wiring.table_options(settings, "sessions", Path(self._passing.name)),
             SessionDecoder(registered=of_sessions),
+            self._follower,
+            _WallClock(),
             observer,
             clock_skew_ms=round(settings.sessions.clock_skew_seconds * 1000),
         )
-        self._follower = TopicFollower(wiring.sessions_options(settings, self._through), self._sessions, observer)
         self._letters = KafkaDeadLetters(wiring.dead_letter_options(settings, self._through), observer)
         self._transport = wiring.open_transport(settings)
         self._source = KafkaSource(wiring.source_options(settings, self._through), observer)
@@ -152,7 +159,7 @@ class Connector:
             self._build()
             self._log.info("started", version=version(), ops_port=ops.port, group=self._settings.kafka.group_id)
             engine = asyncio.create_task(self._engine.run(), name="engine")
-            self._follower.start(loop)
+            self._sessions.table.start(loop)
             self._source.start(self._engine, loop)
             self._watch(health)
             reason = await self._reason_to_stop(engine)
@@ -183,7 +190,11 @@ class Connector:
         engine.cancel()
         with contextlib.suppress(BaseException):  # Its reason, if it had one, is known already.
             await engine
-        _, unwritten = await asyncio.gather(self._follower.stop(rest_seconds), self._letters.close(rest_seconds))
+        _, unwritten = await asyncio.gather(
+            self._sessions.table.stop(rest_seconds),
+            self._letters.close(rest_seconds),
+        )
+        self._passing.cleanup()
         await self._transport.close()
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.close, _LAST_SPANS_SECONDS)

@@ -20,7 +20,13 @@ from connector.button.transport import TransportOptions
 from connector.domain.orders import Reject
 from connector.engine.backoff import Backoff
 from connector.engine.engine import EngineOptions
+from connector.kafka.ledger_log import LedgerLogOptions
+from connector.kafka.ledger_topic import LedgerTopicOptions
 from connector.kafka.options import DeadLetterOptions, FollowerOptions, KafkaConnection, SourceOptions
+from connector.tables.global_table import TableOptions
+from connector.tables.store import StoreOptions
+from connector.tables.ledger_identity import Takeover
+from connector.tables.orders import LedgerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,11 +34,13 @@ if TYPE_CHECKING:
 
     from connector.avro.registry import RegistryOptions
     from connector.button.transport import Transport
+    from connector.domain.answer_policy import AnswerPolicy
     from connector.engine.ports import Observer
     from connector.settings import KafkaSettings, SchemaRegistrySettings, Settings
     from connector.telemetry.export import Export
 
 _COMMITS_A_WINDOW = 4
+_LEDGER_WAIT_MS, _LEDGER_BATCH_BYTES = 20, 100_000
 
 
 def connection(kafka: KafkaSettings) -> KafkaConnection:
@@ -65,12 +73,70 @@ def source_options(settings: Settings, through: KafkaConnection) -> SourceOption
 
 def sessions_options(settings: Settings, through: KafkaConnection) -> FollowerOptions:
     """Return where the attribution tokens come from."""
-    return FollowerOptions(through, settings.sessions.topic, "sessions", "sessions.topic", settings.kafka.group_id)
+    return FollowerOptions(
+        through,
+        settings.sessions.topic,
+        "sessions",
+        "sessions.topic",
+        settings.kafka.group_id,
+        is_identified=settings.tables.directory is not None,
+    )
+
+
+def table_options(settings: Settings, name: str, passing: Path) -> TableOptions:
+    """Return how a table is kept: in the configured directory, else in ``passing``, for as long as that exists."""
+    tables = settings.tables
+    directory = (tables.directory or passing) / name
+    store = StoreOptions(directory, "tables.directory", tables.cache_mb * 1024 * 1024)
+    return TableOptions(name, store, is_kept=tables.directory is not None)
 
 
 def dead_letter_options(settings: Settings, through: KafkaConnection) -> DeadLetterOptions:
     """Return where dead letters go."""
     return DeadLetterOptions(through, settings.dead_letters.topic)
+
+
+def ledger_topic_options(settings: Settings, through: KafkaConnection) -> LedgerTopicOptions:
+    """Return how the ledger's topic is made, and what it is compared with."""
+    ledger = settings.ledger
+    return LedgerTopicOptions(
+        connection=through,
+        topic=ledger.topic,
+        group_id=settings.kafka.group_id,
+        is_created=ledger.create_topic,
+        partitions=ledger.partitions,
+        replication_factor=ledger.replication_factor,
+        horizon_days=ledger.horizon_days,
+        sources=settings.kafka.topics,
+        dead_letters=settings.dead_letters.topic,
+        hand_over_from=ledger.hand_over_from,
+    )
+
+
+def ledger_log_options(settings: Settings, through: KafkaConnection) -> LedgerLogOptions:
+    """Return where facts are written."""
+    return LedgerLogOptions(through, settings.ledger.topic)
+
+
+def ledger_follower_options(settings: Settings, through: KafkaConnection) -> FollowerOptions:
+    """Return where facts are read; in large batches, which is what makes reading back cheap."""
+    return FollowerOptions(
+        through,
+        settings.ledger.topic,
+        "ledger",
+        "ledger.topic",
+        settings.kafka.group_id,
+        is_identified=True,
+        fetch_wait_max_ms=_LEDGER_WAIT_MS,
+        fetch_min_bytes=_LEDGER_BATCH_BYTES,
+    )
+
+
+def ledger_options(settings: Settings, partitions: int) -> LedgerOptions:
+    """Return whose the ledger is, and what is remembered for how long; ``partitions`` are those of its topic."""
+    ledger = settings.ledger
+    takeover = Takeover(settings.kafka.group_id, ledger.hand_over_from)
+    return LedgerOptions(ledger.topic, partitions, takeover, ledger.horizon_days, ledger.waiting_refund_days)
 
 
 def engine_options(settings: Settings) -> EngineOptions:
@@ -84,6 +150,11 @@ def engine_options(settings: Settings) -> EngineOptions:
         retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),
         policy=settings.policy.to_policy(),
     )
+
+
+def answer_policy(settings: Settings) -> AnswerPolicy:
+    """Return what Button's answers are judged by."""
+    return settings.button.to_answers()
 
 
 def open_transport(settings: Settings) -> Transport:

@@ -7,12 +7,14 @@ JSON, or cut. Never judges; that is :func:`connector.domain.responses.interpret`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
 
+from connector.button.observed import observed_order
 from connector.button.retry_after import retry_after_seconds
-from connector.domain.responses import Answer
+from connector.domain.outcomes import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_ID_CHARACTERS = 255
 _MAX_STATUS_CHARACTERS = 32
+_MAX_TYPE_CHARACTERS = 64
 
 
 def read_success(http: HttpAnswer) -> Answer | None:
@@ -49,7 +52,15 @@ def read_answer(http: HttpAnswer, now_ms: int, shown: Callable[[str], str]) -> A
         retry_after_seconds(http.headers, now_ms) if is_error else None,
         shown(_error_text(envelope) or _what_is_wrong(http)),
         is_empty=not http.body.strip(),
+        error_type=_text(_object(envelope.get("error")).get("type"), _MAX_TYPE_CHARACTERS),
     )
+
+
+def with_order(answer: Answer, http: HttpAnswer, order_id: str) -> Answer:
+    """Return the answer to a lookup with the order that it shows, if it is a success."""
+    if answer.meta_status != "ok" or not 200 <= http.status < 300:  # noqa: PLR2004  the class of successful statuses
+        return answer
+    return replace(answer, order=observed_order(_object(_json(http.body)), order_id))
 
 
 def _json(body: bytes) -> object:

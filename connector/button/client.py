@@ -17,18 +17,19 @@ from urllib.parse import quote
 
 import orjson
 
-from connector.button.answers import read_answer, read_success
+from connector.button.answers import read_answer, read_success, with_order
 from connector.button.redaction import shown
 from connector.button.transport import HttpAnswer
 from connector.domain.bodies import create_body, update_body
 from connector.domain.orders import Cancel, Create, Lookup, Update
+from connector.domain.outcomes import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from connector.button.transport import Exchange, Transport
     from connector.domain.orders import Call, Order
-    from connector.domain.responses import Reply
+    from connector.domain.outcomes import Reply
 
 ORDER_PATH = "/v1/order"
 _DOT_SEGMENTS = frozenset({"", ".", ".."})
@@ -55,6 +56,7 @@ class ButtonClient:
         "_now_ms",
         "_trace_headers",
         "_transport",
+        "_updates_all",
     )
 
     def __init__(  # noqa: PLR0913  all but two have defaults and are given by name
@@ -66,17 +68,20 @@ class ButtonClient:
         api_version: str | None = None,
         now_ms: Callable[[], int] = lambda: round(time.time() * 1000),
         trace_headers: Callable[[], Mapping[str, str]] | None = None,
+        updates_all: bool = False,
     ) -> None:
         """Take ``version``, ours, for the User-Agent, and ``api_version`` (a date) as Button's, if it is to be pinned.
 
         ``api_key`` is asked now, and again before the next call whenever Button has refused the key (401), so that a
         key that was rotated in its file is picked up. If it raises ``OSError`` or ``ValueError`` then, the key stays.
+        ``updates_all`` makes an update tell all that is known of the order, not only what may have changed.
         ``trace_headers`` is asked at each request for headers that go with it, where calls are traced.
         """
         self._transport = transport
         self._api_key = api_key
         self._now_ms = now_ms
         self._trace_headers = trace_headers
+        self._updates_all = updates_all
         self._fixed_headers = {"Accept": "application/json", "User-Agent": f"button-connector/{version}"}
         if api_version is not None:
             self._fixed_headers["X-Button-API-Version"] = api_version
@@ -95,25 +100,29 @@ class ButtonClient:
             case Update(order=order):
                 credentials = self._current_credentials()
                 headers = self._traced(credentials.with_body)
-                body = orjson.dumps(update_body(order))
+                body = orjson.dumps(update_body(order, sends_all=self._updates_all))
                 exchange = await self._transport.send("POST", order_path(order.order_id), headers, body)
                 return self._reply(exchange, credentials, order)
             case Lookup(order_id=order_id):
                 return await self.lookup(order_id)
             case Cancel(order_id=order_id):
-                return await self._send_bodiless("DELETE", order_id)
+                credentials = self._current_credentials()
+                return self._reply(await self._send_bodiless("DELETE", order_id, credentials), credentials)
             case _:
                 assert_never(call)
 
     async def lookup(self, order_id: str) -> Reply:
-        """Ask Button for an order, by the id under which it was reported."""
-        return await self._send_bodiless("GET", order_id)
-
-    async def _send_bodiless(self, method: str, order_id: str) -> Reply:
+        """Ask Button for an order, by the id under which it was reported; the answer holds what is shown of it."""
         credentials = self._current_credentials()
+        exchange = await self._send_bodiless("GET", order_id, credentials)
+        reply = self._reply(exchange, credentials)
+        if isinstance(exchange, HttpAnswer) and isinstance(reply, Answer):
+            return with_order(reply, exchange, order_id)
+        return reply
+
+    async def _send_bodiless(self, method: str, order_id: str, credentials: _Credentials) -> Exchange:
         headers = self._traced(credentials.without_body)
-        exchange = await self._transport.send(method, order_path(order_id), headers, None)
-        return self._reply(exchange, credentials)
+        return await self._transport.send(method, order_path(order_id), headers, None)
 
     def _traced(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         return headers if self._trace_headers is None else {**headers, **self._trace_headers()}

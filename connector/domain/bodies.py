@@ -37,8 +37,16 @@ def create_body(order: Order) -> JsonObject:
     return body
 
 
-def update_body(order: Order) -> JsonObject:
-    """Return the body of ``POST /v1/order/{id}``: what may have changed, as a whole; the rest stays as it was."""
+def update_body(order: Order, *, sends_all: bool = False) -> JsonObject:
+    """Return the body of ``POST /v1/order/{id}``: what may have changed, as a whole; the rest stays as it was.
+
+    Lines that nobody knows are left out, because an empty list would take those away that Button has. ``sends_all``
+    adds what else is known of the order, for an account where Button forgets what an update leaves out.
+    """
+    if sends_all:
+        return {name: value for name, value in create_body(order).items() if value != ""}
+    if not order.line_items:
+        return {"total": order.total}
     return {"total": order.total, "line_items": [_line_item(line) for line in order.line_items]}
 
 

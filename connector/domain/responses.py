@@ -1,225 +1,173 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Button's answers mean.
+"""What one answer of Button's means.
 
-Owns the judgement of a reply, which is the table ``_ROWS`` below; :func:`interpret` is pure and total. Judges by HTTP
-status *and* ``meta.status``, never by an error's type or text, because Button documents neither for the Order API. The
-absence of an answer is a reply, too: what was certainly not sent may simply be sent again, what may have been read is
-ambiguous.
-
-Why the rows that could be otherwise are as they are:
-
-- An error under a 2xx is a refusal: Button's own clients take ``meta.status`` at its word. What was refused by mistake
-  is in a dead letter, which can be replayed.
-- A 2xx without Button's envelope may come from a proxy's page, so it acknowledges nothing; repeating the call tells.
-- A redirect, a proxy's 407 and a 403 on a create blame nobody's order: they say that the address, the proxy or the
-  account is not set up, and every order would be refused alike. Nothing is lost while they are retried.
-- A 403 on an update or cancel is about that order: it is final at Button and cannot be changed any more.
-- A cancel finds nothing to cancel (404, 409, 410): without a memory of orders that is what its repetition looks like.
-- "There is no such thing" (404, 405, 410) without Button's envelope is a wrong address or a proxy speaking: it says
-  nothing of the order, neither that it cannot be taken nor that it is gone already.
+Owns the judgement of a reply: the rows of :mod:`connector.domain.response_table`, and the settings that go before them.
+:func:`interpret` is pure and total. The absence of an answer is a reply, too: what was certainly not sent may simply be
+sent again, what may have been read is ambiguous. What an answer and the lookup after it mean together is said by
+:mod:`connector.domain.lookups`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never, get_args
+from typing import TYPE_CHECKING, assert_never
 
+from connector.domain.answer_policy import DEFAULT_ANSWERS, Choice, chosen
 from connector.domain.orders import Operation
+from connector.domain.outcomes import (
+    AlreadyApplied,
+    Ambiguous,
+    Answer,
+    Applied,
+    Finalized,
+    Found,
+    Halt,
+    Knowledge,
+    LookUp,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    Outcome,
+    Question,
+    Refused,
+    Reply,
+    Retry,
+)
+from connector.domain.response_table import OTHERWISE, ROWS, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
+    from connector.domain.answer_policy import AnswerPolicy, Override
+    from connector.domain.response_table import Body, Row
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer. ``meta_status`` is ``None`` where the body has none that can be read.
+__all__ = [
+    "AlreadyApplied",
+    "Ambiguous",
+    "Answer",
+    "Applied",
+    "Finalized",
+    "Found",
+    "Halt",
+    "Knowledge",
+    "LookUp",
+    "NoAnswer",
+    "NotFound",
+    "NotSent",
+    "Outcome",
+    "Refused",
+    "Reply",
+    "Retry",
+    "interpret",
+]
 
-    ``is_empty`` says that there is no body at all, which is a good answer to a cancel. ``retry_after_seconds`` is
-    what the headers ask for, already turned into seconds from now. ``message`` is the error's text for people,
-    shortened, never parsed.
-    """
+_CHOSEN = {
+    Choice.ALREADY_APPLIED: Verdict.ALREADY_APPLIED,
+    Choice.RETRY: Verdict.RETRY,
+    Choice.LOOKUP: Verdict.LOOK_UP,
+    Choice.DEAD_LETTER: Verdict.REFUSED,
+    Choice.FINALIZED: Verdict.FINALIZED,
+    Choice.HALT: Verdict.HALT,
+    Choice.NOT_FOUND: Verdict.NOT_FOUND,
+}
 
-    status: int
-    meta_status: str | None = None
-    retry_after_seconds: float | None = None
-    message: str = ""
-    button_order_id: str | None = None
-    is_empty: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """The request certainly did not reach Button (refused, unresolvable, no TLS)."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The request may have reached Button, and no complete answer came back."""
-
-    message: str
-
-
-Reply = Answer | NotSent | NoAnswer
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """Button acknowledged the call."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyApplied:
-    """Button's answer says that the call had been applied before; ``reason`` is counted."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """The other side could not serve the call; try again, not before ``after_seconds`` where Button named a time."""
-
-    reason: str
-    message: str
-    after_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
-    """The call may or may not have been applied."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Button will never accept this call; the event becomes a dead letter."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Button does not accept our credentials; nothing may be sent until a probe succeeds. Says nothing of the event."""
-
-    reason: str
-    message: str
-
-
-Outcome = Applied | AlreadyApplied | Retry | Ambiguous | Refused | Halt
-
-
-_Body = Literal["ok", "error", "other", "empty", "unreadable"]
-"""What the body says: ``meta.status`` (``other`` is one that Button does not document), or that there is none."""
-
-
-class _Verdict(Enum):
-    APPLIED = auto()
-    ALREADY_APPLIED = auto()
-    RETRY = auto()
-    AMBIGUOUS = auto()
-    REFUSED = auto()
-    HALT = auto()
-
-
-class _Row(NamedTuple):
-    """The first row that fits an answer judges it; ``{status}`` in a reason is filled in."""
-
-    operations: Collection[Operation]
-    statuses: Collection[int]
-    bodies: Collection[str]
-    verdict: _Verdict
-    reason: str
-    remedy: str = ""
-
-
-_ANY = frozenset(Operation)
-_CREATE = (Operation.CREATE,)
-_CANCEL = (Operation.CANCEL,)
-_CHANGE = (Operation.UPDATE, Operation.CANCEL)
-_2XX, _3XX, _4XX, _5XX = range(200, 300), range(300, 400), range(400, 500), range(500, 600)
-_ALL = frozenset(get_args(_Body))
-_NOT_BUTTON_S = ("empty", "unreadable")
-
-_CORRECT = "correct what it names and send the order again"
-_ADDRESS = "check button.base_url, and whether something between here and Button answers in its place"
-_IN_BETWEEN = "see whether something between here and Button answers in its place"
-
-# fmt: off
-_ROWS = (
-    _Row(_ANY,    _2XX,            ("ok",),    _Verdict.APPLIED,         "applied"),
-    _Row(_CANCEL, _2XX,            ("empty",), _Verdict.APPLIED,         "applied"),
-    _Row(_ANY,    _2XX,            ("error",), _Verdict.REFUSED,         "error_in_success", _CORRECT),
-    _Row(_ANY,    _2XX,            _ALL,       _Verdict.AMBIGUOUS,       "unreadable_answer", _IN_BETWEEN),
-    _Row(_ANY,    (404, 405, 410), _NOT_BUTTON_S, _Verdict.RETRY,        "not_button", _ADDRESS),
-    _Row(_CREATE, (409,),          _ALL,       _Verdict.ALREADY_APPLIED, "already_exists"),
-    _Row(_CANCEL, (404, 409, 410), _ALL,       _Verdict.ALREADY_APPLIED, "already_cancelled"),
-    _Row(_CHANGE, (403,),          _ALL,       _Verdict.REFUSED,         "forbidden",
-         "if the order is final at Button already, agree on the change with Button by hand"),
-    _Row(_ANY,    (403,),          _ALL,       _Verdict.RETRY,           "forbidden",
-         "ask Button whether the API key's organisation may report orders"),
-    _Row(_ANY,    (401,),          _ALL,       _Verdict.HALT,            "unauthorized", "check the API key"),
-    _Row(_ANY,    (407,),          _ALL,       _Verdict.RETRY,           "http_{status}",
-         "check the proxy's credentials"),
-    _Row(_ANY,    (408, 425, 429), _ALL,       _Verdict.RETRY,           "http_{status}"),
-    _Row(_ANY,    _3XX,            _ALL,       _Verdict.RETRY,           "redirected",
-         "redirects are never followed; check the address of Button's API"),
-    _Row(_ANY,    _4XX,            _ALL,       _Verdict.REFUSED,         "http_{status}", _CORRECT),
-    _Row(_ANY,    _5XX,            _ALL,       _Verdict.RETRY,           "http_{status}"),
-)
-_OTHERWISE = _Row(_ANY, (),        _ALL,       _Verdict.AMBIGUOUS,       "unknown_status", _IN_BETWEEN)
-# fmt: on
-
+_SUCCESS = 2
 _APPLIED = Applied()
+_ENDS: Mapping[Verdict, type[Refused | Finalized | Halt]] = {Verdict.REFUSED: Refused, Verdict.FINALIZED: Finalized, Verdict.HALT: Halt}
 
 
-def interpret(operation: Operation, reply: Reply) -> Outcome:
-    """Return what a reply to a call means."""
+def interpret(
+    operation: Operation,
+    reply: Reply,
+    knowledge: Knowledge = Knowledge.NO_LEDGER,
+    policy: AnswerPolicy = DEFAULT_ANSWERS,
+) -> Outcome:
+    """Return what a reply to a call means, given what the ledger knows of the order as it is judged."""
     match reply:
         case Answer():
-            return _judge(operation, reply)
+            return _judge(operation, reply, knowledge, policy)
         case NotSent():
             return Retry("not_sent", reply.message)
+        case NoAnswer() if operation is Operation.LOOKUP:
+            return Retry("no_answer", reply.message)
         case NoAnswer():
             return Ambiguous("no_answer", reply.message)
         case _:
             assert_never(reply)
 
 
-def _judge(operation: Operation, answer: Answer) -> Outcome:
-    row = _row(operation, answer.status, _body(answer))
+def _judge(  # noqa: PLR0911  one for each kind of outcome
+    operation: Operation,
+    answer: Answer,
+    knowledge: Knowledge,
+    policy: AnswerPolicy,
+) -> Outcome:
+    row = _row(operation, answer.status, _body(answer), knowledge, answer.error_type, policy.overrides)
+    if row.verdict is Verdict.APPLIED:
+        return _APPLIED
+    said = _message(operation, answer, row)
     match row.verdict:
-        case _Verdict.APPLIED:
-            return _APPLIED
-        case _Verdict.ALREADY_APPLIED:
+        case Verdict.ALREADY_APPLIED:
             return AlreadyApplied(row.reason)
-        case _Verdict.RETRY:
-            return Retry(row.reason, _message(operation, answer, row), answer.retry_after_seconds)
-        case _Verdict.AMBIGUOUS:
-            return Ambiguous(row.reason, _message(operation, answer, row))
-        case _Verdict.REFUSED:
-            return Refused(row.reason, _message(operation, answer, row))
-        case _Verdict.HALT:
-            return Halt(row.reason, _message(operation, answer, row))
+        case Verdict.AMBIGUOUS if operation is not Operation.LOOKUP:
+            return Ambiguous(row.reason, said)
+        case Verdict.RETRY | Verdict.AMBIGUOUS:
+            return Retry(row.reason, said, answer.retry_after_seconds)
+        case Verdict.LOOK_UP:
+            return LookUp(Question(row.reason), said)
+        case Verdict.FOUND | Verdict.NOT_FOUND:
+            return NotFound() if answer.order is None or row.verdict is Verdict.NOT_FOUND else Found(*answer.order)
+        case Verdict.REFUSED | Verdict.FINALIZED | Verdict.HALT:
+            return _ENDS[row.verdict](row.reason, said)
         case _:
             assert_never(row.verdict)
 
 
 @lru_cache(maxsize=1024)
-def _row(operation: Operation, status: int, body: _Body) -> _Row:
-    for row in _ROWS:
-        if operation in row.operations and status in row.statuses and body in row.bodies:
+def _row(  # noqa: PLR0913, PLR0917  the key of a cache
+    operation: Operation,
+    status: int,
+    body: Body,
+    knowledge: Knowledge,
+    error_type: str | None,
+    overrides: tuple[Override, ...],
+) -> Row:
+    row = _row_of_the_table(operation, status, body, knowledge)
+    choice = chosen(overrides, operation, status, error_type)
+    is_acknowledged = row.verdict in {Verdict.APPLIED, Verdict.FOUND}
+    is_nobody_s = status // 100 == _SUCCESS and body != "error"
+    if choice is None or is_acknowledged or is_nobody_s:
+        return row
+    if choice is Choice.LOOKUP and knowledge is Knowledge.NO_LEDGER:
+        return row
+    return row._replace(verdict=_CHOSEN[choice], reason=_reason(operation, status, choice))
+
+
+def _row_of_the_table(operation: Operation, status: int, body: Body, knowledge: Knowledge) -> Row:
+    for row in ROWS:
+        if operation in row.operations and status in row.statuses and body in row.bodies and knowledge in row.knowledge:
             return row._replace(reason=row.reason.format(status=status))
-    return _OTHERWISE
+    return OTHERWISE
 
 
-def _body(answer: Answer) -> _Body:
+def _reason(operation: Operation, status: int, choice: Choice) -> str:
+    """Return the reason of a choice: the same as where the table says so by itself."""
+    is_create = operation is Operation.CREATE
+    match choice:
+        case Choice.ALREADY_APPLIED:
+            return "already_exists" if is_create else "already_cancelled"
+        case Choice.LOOKUP if status == HTTPStatus.FORBIDDEN:
+            return Question.PROBE if is_create else Question.FORBIDDEN
+        case Choice.LOOKUP:
+            return Question.EXISTS if is_create else Question.GONE
+        case Choice.FINALIZED | Choice.NOT_FOUND:
+            return choice.value
+        case _:
+            return f"http_{status}"
+
+
+def _body(answer: Answer) -> Body:
     match answer.meta_status:
         case "ok":
             return "ok"
@@ -231,7 +179,7 @@ def _body(answer: Answer) -> _Body:
             return "other"
 
 
-def _message(operation: Operation, answer: Answer, row: _Row) -> str:
+def _message(operation: Operation, answer: Answer, row: Row) -> str:
     said = f": {answer.message}" if answer.message else ""
     remedy = f"; {row.remedy}" if row.remedy else ""
     return f"Button answered {operation.value} with HTTP {answer.status}{said}{remedy}"

@@ -17,7 +17,19 @@ from connector.domain.attribution import attribute, is_attributable, session_key
 from connector.domain.dead_letter import DeadLetter, Stage
 from connector.domain.lifecycle import decide
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
-from connector.domain.responses import AlreadyApplied, Ambiguous, Applied, Halt, Refused, Retry, interpret
+from connector.domain.responses import (
+    AlreadyApplied,
+    Ambiguous,
+    Applied,
+    Finalized,
+    Found,
+    Halt,
+    LookUp,
+    NotFound,
+    Refused,
+    Retry,
+    interpret,
+)
 from connector.engine.admission import State
 from connector.engine.assignment import Assignment, Life
 from connector.engine.observations import (
@@ -215,13 +227,16 @@ class Delivery:
                 self._delivered(lane, task, operation, outcome.reason)
             case Retry() | Ambiguous():
                 self._again(lane, task, operation, outcome, now)
-            case Refused():
+            case Refused() | Finalized():
                 self._answered()
                 self._bury(lane, task, Stage.DELIVER, Reject(outcome.reason, outcome.message))
             case Halt():
                 self._admission.unauthorized(now, outcome.reason, outcome.message)
                 self._reopened.set()
                 self._lanes.offer(lane)
+            case LookUp() | Found() | NotFound():
+                message = f"{type(outcome).__name__} needs a memory of orders"
+                raise TypeError(message)
             case _:
                 assert_never(outcome)
 

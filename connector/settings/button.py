@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
+from connector.domain.answer_policy import AnswerPolicy
+from connector.settings.answers import Ambiguous, Responses, ambiguous_of, overrides_of
 from connector.settings.base import AnyCase, Area, Seconds, refusal
 
 
@@ -135,6 +137,42 @@ class ButtonSettings(Area):
         description="Sent as X-Button-API-Version; without it Button uses the organization's own version.",
         examples=["2018-02-13"],
     )
+
+    update_sends: Annotated[Literal["changed", "all"], AnyCase] = Field(
+        default="changed",
+        description="What an update tells: the total and the lines, as Button advises, or all that is known of the "
+        "order, for an account where Button forgets what an update leaves out.",
+    )
+    responses: Responses = Field(
+        default={},
+        description="What answers mean, where Button is known to mean something else than docs/responses.md says: by "
+        "call, and by status, class of statuses or type of error.",
+        examples=["{cancel: {404: already_applied, OrderFinalized: finalized}}"],
+    )
+    ambiguous: Ambiguous = Field(
+        default={},
+        description="What follows a call that was sent and got no answer, by call: retry (the default of each), lookup "
+        "or dead_letter.",
+        examples=["{update: lookup}"],
+    )
+    visibility_seconds: Seconds = Field(
+        default=30.0,
+        description="How long two answers about one order may contradict each other (it exists, it is not found) "
+        "before its event becomes a dead letter.",
+    )
+    settle_seconds: Seconds = Field(
+        default=1.0,
+        description="How long a call without an answer is given to land before a lookup is believed.",
+    )
+
+    def to_answers(self) -> AnswerPolicy:
+        """Return what answers are judged by."""
+        return AnswerPolicy(
+            overrides_of(self.responses),
+            ambiguous_of(self.ambiguous),
+            self.visibility_seconds,
+            self.settle_seconds,
+        )
 
     @model_validator(mode="after")
     def _has_exactly_one_key(self) -> Self:

@@ -24,6 +24,8 @@ KeyPath = tuple[str | int, ...]
 _QUOTED = re.compile(r"'([^']*)'")
 _OWN_WORD = re.compile(r"<.*>|\\?.")
 """What the YAML library quotes of itself: tokens like <block end>, and single characters. The rest is the file's."""
+_DEEPEST_NAME = 3
+"""Area, setting and a name within it; what lies deeper may have an HTTP status for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def _entries(node: yaml.Node, path: KeyPath, seen: set[int]) -> Iterator[tuple[K
             if key.tag == "tag:yaml.org,2002:merge":
                 continue
             below = (*path, key.value if isinstance(key, yaml.ScalarNode) else "?")
-            yield below, key, key.tag == "tag:yaml.org,2002:str"
+            is_status = key.tag == "tag:yaml.org,2002:int" and len(below) > _DEEPEST_NAME
+            yield below, key, is_status or key.tag == "tag:yaml.org,2002:str"
             yield from _entries(value, below, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

@@ -14,8 +14,8 @@ import pytest
 from connector.button.client import ButtonClient, order_path
 from connector.button.pyreqwest_transport import PyreqwestTransport
 from connector.button.transport import TransportOptions
-from connector.domain.orders import Cancel, Create, Customer, LineItem, Order
-from connector.domain.responses import Answer, NoAnswer, NotSent
+from connector.domain.orders import Cancel, Create, Customer, LineItem, Order, Update
+from connector.domain.outcomes import Answer, NoAnswer, NotSent, ObservedOrder
 from tests.support import http_peers as peers
 
 if TYPE_CHECKING:
@@ -45,11 +45,13 @@ async def client_of(
     base_url: str,
     api_key: Callable[[], str] = lambda: KEY,
     api_version: str | None = None,
+    *,
+    updates_all: bool = False,
 ) -> AsyncIterator[ButtonClient]:
     """Open a client on a real transport."""
     transport = PyreqwestTransport(TransportOptions(base_url))
     try:
-        yield ButtonClient(transport, api_key, version="1.2.3", api_version=api_version)
+        yield ButtonClient(transport, api_key, version="1.2.3", api_version=api_version, updates_all=updates_all)
     finally:
         await transport.close()
 
@@ -101,8 +103,21 @@ async def test_a_lookup_gets_the_order() -> None:
     """A lookup reads and changes nothing."""
     async with peers.listening(peers.answers(200, CREATED)) as peer, client_of(peer.url) as client:
         reply = await client.lookup("1989")
-    assert reply == Answer(200, "ok", button_order_id="btnorder-XXX")
+    assert reply == Answer(200, "ok", button_order_id="btnorder-XXX", order=ObservedOrder(None))
     assert (peer.requests[0].method, peer.requests[0].target) == ("GET", "/v1/order/1989")
+
+
+@pytest.mark.parametrize("updates_all", [False, True])
+async def test_an_update_tells_what_may_have_changed_or_all_that_is_known(*, updates_all: bool) -> None:
+    """The total and the lines as a whole; the rest only where the account needs it."""
+    async with peers.listening(peers.answers()) as peer, client_of(peer.url, updates_all=updates_all) as client:
+        await client.send(Update(ORDER._replace(customer=None)))
+    request = peer.requests[0]
+    body = json.loads(request.body)
+    assert (request.method, request.target) == ("POST", "/v1/order/1994")
+    changed = {"total": 4000, "line_items": body["line_items"]}
+    known = {"currency": "USD", "order_id": "1994", "purchase_date": "2017-07-25T08:23:52Z", "btn_ref": "srctok-XXX"}
+    assert body == ({**changed, **known} if updates_all else changed)
 
 
 async def test_the_published_key_makes_the_published_header() -> None:

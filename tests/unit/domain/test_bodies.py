@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from connector.domain.bodies import create_body
+from connector.domain.bodies import create_body, update_body
 from connector.domain.orders import Customer, LineItem, Order
 from tests.support.commerce import published
 
@@ -57,3 +57,18 @@ def test_what_is_not_known_is_left_out() -> None:
     assert create_body(plain._replace(customer=Customer("c", None)))["customer"] == {"id": "c"}
     assert create_body(plain._replace(customer=Customer(is_new_user=False)))["customer"] == {"is_new_user": False}
     assert create_body(plain._replace(partner_order_channel="app"))["partner_order_channel"] == "app"
+
+
+def test_an_update_tells_the_total_and_all_lines_and_leaves_the_rest_as_it_was() -> None:
+    """What Button advises; lines that nobody knows are not taken away by an empty list."""
+    line = LineItem("a", 50, 1)
+    order = Order("1989", 50, "USD", "2017-07-25T08:23:52Z", (line,), btn_ref="srctok-XXX")
+    assert update_body(order) == {"total": 50, "line_items": [{"identifier": "a", "total": 50, "quantity": 1}]}
+    assert update_body(order._replace(line_items=())) == {"total": 50}
+
+
+def test_an_update_of_all_that_is_known_says_nothing_that_is_not_known() -> None:
+    """An order that was only seen at Button may have no purchase date."""
+    order = Order("1989", 50, "USD", "", (), btn_ref="srctok-XXX")
+    expected = {"total": 50, "currency": "USD", "order_id": "1989", "btn_ref": "srctok-XXX"}
+    assert update_body(order, sends_all=True) == expected
