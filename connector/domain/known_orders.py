@@ -106,7 +106,7 @@ def decide_refund(event: CommerceEvent, order_id: str, refund: Refund, known: Kn
         return taken
     if taken.is_over and policy.over_refund is OverRefund.REJECT:
         return _over_refund("more than is left of the order")
-    if taken.balance._replace(netted=0) == state.balance._replace(netted=0):
+    if taken.balance == state.balance:
         return _CHANGES_NOTHING
     return _tell(_fold_with(own, events), own, known)
 
