@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from testcontainers.core.container import DockerContainer
 
-_IMAGE = "apache/kafka:4.1.0"
+IMAGE = "apache/kafka:4.1.0"
 _ENGINE_SECONDS = 3.0
 _COMMAND = """
 cd /opt/kafka/bin && printf '%s' "$SERVER_PROPERTIES" > /tmp/server.properties &&
@@ -70,7 +70,7 @@ def _start_container(port: int, properties: Mapping[str, str], listeners: Mappin
         warnings.simplefilter("ignore")
         from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415  it has no types
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415  see above
-    container = DockerContainer(_IMAGE).with_bind_ports(port, port).with_command(["sh", "-c", _COMMAND])
+    container = DockerContainer(IMAGE).with_bind_ports(port, port).with_command(["sh", "-c", _COMMAND])
     for each in listeners.values():
         container.with_bind_ports(each, each)
     container.with_env("SERVER_PROPERTIES", _server_properties(port, properties, listeners))
@@ -78,7 +78,7 @@ def _start_container(port: int, properties: Mapping[str, str], listeners: Mappin
     try:
         return container.start()
     except DockerException as fault:
-        message = f"the Docker engine could not start {_IMAGE}: {fault}"
+        message = f"the Docker engine could not start {IMAGE}: {fault}"
         raise NoBrokerError(message) from fault
 
 

@@ -123,13 +123,14 @@ class World:
         """
         self._connectors += 1
         name = f"connector-{self._connectors}"
-        all_settings = self._settings(settings or {})
+        all_settings = self.settings(settings or {})
         connector = start_connector(self._stack, self._folder, all_settings, name=name, program=program)
         if is_ready:
             connector.wait_until_ready()
         return connector
 
-    def _settings(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    def settings(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return the settings of a connector of this world, by area, with ``changes`` over the usual ones."""
         of_this_world: dict[str, dict[str, Any]] = {
             "kafka": {
                 "bootstrap_servers": self.broker.bootstrap_servers,
