@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sessions topic, read once to its end, to look tokens up in.
 
-Owns the bound on how long that may take. Reads the topic as the connector does: without a group, committing nothing.
+Owns the bound on how long that may take. Reads the topic as the connector does: without a group, committing nothing,
+but never into the connector's own files: one may be running.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
+import time
+import weakref
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connector import wiring
@@ -22,14 +28,31 @@ if TYPE_CHECKING:
     from connector.settings import Settings
 
 
+class _WallClock:
+    """The table's clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
 async def read_sessions(settings: Settings, through: KafkaConnection, timeout_seconds: float) -> Sessions:
     """Return the table, caught up; raises :class:`KafkaFailure` that says why it cannot be had."""
     clock_skew_ms = round(settings.sessions.clock_skew_seconds * 1000)
     registered = wiring.registered_writers(settings, partial(_registry_password, settings), _pass_over)
     of_sessions = RegisteredSessionWriters.beside(registered) if registered is not None else None
-    sessions = Sessions(SessionDecoder(registered=of_sessions), _pass_over, clock_skew_ms=clock_skew_ms)
-    follower = TopicFollower(wiring.sessions_options(settings, through), sessions, _pass_over)
-    follower.start(asyncio.get_running_loop())
+    passing = Path(tempfile.mkdtemp(prefix="button-connector-"))
+    settings = settings.model_copy(update={"tables": settings.tables.model_copy(update={"directory": None})})
+    follower = TopicFollower(wiring.sessions_options(settings, through), _pass_over)
+    sessions = Sessions(
+        wiring.table_options(settings, "sessions", passing),
+        SessionDecoder(registered=of_sessions),
+        follower,
+        _WallClock(),
+        _pass_over,
+        clock_skew_ms=clock_skew_ms,
+    )
+    weakref.finalize(sessions, shutil.rmtree, passing, ignore_errors=True)
+    sessions.table.start(asyncio.get_running_loop())
     caught_up, failed = asyncio.ensure_future(sessions.caught_up()), asyncio.ensure_future(follower.failed())
     try:
         await asyncio.wait({caught_up, failed}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)

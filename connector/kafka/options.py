@@ -19,6 +19,8 @@ _QUIET = {"log_level": "2"}
 # by its default it fetches nothing for a second, which held four partitions to 9,400 records a second.
 _FETCH_AHEAD = {"queued.min.messages": "2000", "queued.max.messages.kbytes": "16384", "fetch.queue.backoff.ms": "10"}
 
+_FOLLOW_AHEAD = {"queued.min.messages": "20000", "queued.max.messages.kbytes": "16384", "fetch.queue.backoff.ms": "10"}
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
@@ -120,6 +122,10 @@ class FollowerOptions:
 
     ``group_id`` is never joined and nothing is committed for it, but the client looks for its coordinator all the same:
     give one that the connector's user may READ, or the brokers note a refusal again and again.
+
+    ``is_identified`` has the topic's id and settings asked for. A fetch waits until there are ``fetch_min_bytes``, or
+    ``fetch_wait_max_ms``: large batches cost least, and come later. Every ``current_seconds`` the table is told that
+    it is current.
     """
 
     connection: KafkaConnection
@@ -127,15 +133,22 @@ class FollowerOptions:
     name: str
     setting: str
     group_id: str = "button-connector"
+    is_identified: bool = False
+    fetch_wait_max_ms: int = 500
+    fetch_min_bytes: int = 1
     refresh_seconds: float = 10.0
+    current_seconds: float = 60.0
+    progress_seconds: float = 5.0
     request_timeout_seconds: float = 5.0
     max_batch_records: int = 1000
 
     def config(self) -> dict[str, str | bool | int]:
         """Return the consumer's configuration."""
         return {
-            "fetch.queue.backoff.ms": 10,
+            **_FOLLOW_AHEAD,
             **self.connection.config(),
+            "fetch.wait.max.ms": self.fetch_wait_max_ms,
+            "fetch.min.bytes": self.fetch_min_bytes,
             "group.id": self.group_id,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -12,12 +12,14 @@ from connector.settings.button import ButtonSettings
 from connector.settings.dead_letters import DeadLettersSettings
 from connector.settings.delivery import DeliverySettings
 from connector.settings.kafka import KafkaSettings
+from connector.settings.ledger import LedgerSettings
 from connector.settings.log import LogSettings
 from connector.settings.mapping import MappingSettings
 from connector.settings.ops import OpsSettings
 from connector.settings.policy import PolicySettings
 from connector.settings.schema_registry import SchemaRegistrySettings
 from connector.settings.sessions import SessionsSettings
+from connector.settings.tables import TablesSettings
 from connector.settings.tracing import TracingSettings
 
 
@@ -38,6 +40,8 @@ class Settings(BaseSettings):
     )
     policy: PolicySettings = Field(default=PolicySettings(), description="What may be told to Button, and how.")
     sessions: SessionsSettings = Field(default=SessionsSettings(), description="Attribution tokens by session.")
+    ledger: LedgerSettings = Field(default=LedgerSettings(), description="What is remembered of orders.")
+    tables: TablesSettings = Field(default=TablesSettings(), description="Copies of topics on this machine.")
     dead_letters: DeadLettersSettings = Field(default=DeadLettersSettings(), description="Dead letters.")
     button: ButtonSettings = Field(description="Button's Order API.")
     delivery: DeliverySettings = Field(default=DeliverySettings(), description="How events are delivered.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Producer
 
 from connector.engine.observations import DependencyUnavailable
-from connector.engine.ports import TopicPartition
+from connector.engine.ports import FollowedTopic, RawRecord, TopicPartition, Waits
 from connector.kafka.follower import TopicFollower
 from connector.kafka.options import FollowerOptions, KafkaConnection
 from tests.integration.kafka.parts import Observations, add_partitions, committed, produce, produce_aborted, topic_of
@@ -18,7 +18,7 @@ from tests.support.kafka_broker import unique_topic
 from tests.support.polling import eventually, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     from tests.support.kafka_broker import Broker
 
@@ -31,23 +31,27 @@ class Table:
         self.rows: list[tuple[TopicPartition, int, bytes | None, bytes | None]] = []
         self.timestamps: list[int] = []
         self.caught_up_with: int | None = None
+        self.topic: FollowedTopic | None = None
+        self.starts: dict[int, int] = {}
+        self.marks: list[int] = []
 
-    def apply(
-        self,
-        topic_partition: TopicPartition,
-        offset: int,
-        timestamp_ms: int,
-        key: bytes | None,
-        value: bytes | None,
-    ) -> None:
-        """Take a row."""
-        self.rows.append((topic_partition, offset, key, value))
-        self.timestamps.append(timestamp_ms)
+    def begin(self, topic: FollowedTopic) -> dict[int, int]:
+        """Go on at :attr:`starts`."""
+        assert self.topic is None
+        self.topic = topic
+        return self.starts
 
-    def mark_caught_up(self) -> None:
-        """Note it; it must come once."""
-        assert self.caught_up_with is None
-        self.caught_up_with = len(self.rows)
+    def apply(self, rows: Sequence[RawRecord]) -> Waits | None:
+        """Take rows."""
+        self.rows += [(row.topic_partition, row.offset, row.key, row.value) for row in rows]
+        self.timestamps += [row.timestamp_ms for row in rows]
+        return None
+
+    def mark_current(self, as_of_ms: int) -> None:
+        """Note it, and the first time that the table has caught up."""
+        self.marks.append(as_of_ms)
+        if self.caught_up_with is None:
+            self.caught_up_with = len(self.rows)
 
 
 class Gate:
@@ -73,20 +77,14 @@ class GatedTable(Table):
         super().__init__()
         self.gates = {offset: Gate() for offset in offsets}
 
-    def apply(  # type: ignore[override]  # a table that takes everything promises more
-        self,
-        topic_partition: TopicPartition,
-        offset: int,
-        timestamp_ms: int,
-        key: bytes | None,
-        value: bytes | None,
-    ) -> Gate | None:
-        """Take a row, or say what it waits for."""
-        gate = self.gates.get(offset) if topic_partition.partition == 0 else None
-        if gate is not None and not gate.comes.is_set():
-            return gate
-        super().apply(topic_partition, offset, timestamp_ms, key, value)
-        return None
+    def apply(self, rows: Sequence[RawRecord]) -> Waits | None:
+        """Take rows up to the first that waits, and say what it waits for."""
+        for taken, row in enumerate(rows):
+            gate = self.gates.get(row.offset) if row.topic_partition.partition == 0 else None
+            if gate is not None and not gate.comes.is_set():
+                super().apply(rows[:taken])
+                return Waits(taken, gate)
+        return super().apply(rows)
 
     def offsets(self, partition: int) -> list[int]:
         """Return a partition's offsets as they were taken."""
@@ -101,14 +99,16 @@ class Following:
         self.table = table or Table()
         self.observations = Observations()
         connection = KafkaConnection(broker.bootstrap_servers)
-        settings = FollowerOptions(connection, topic, "sessions", "sessions.topic", refresh_seconds=0.5)
-        self.follower = TopicFollower(settings, self.table, self.observations)
+        self.follower = TopicFollower(
+            FollowerOptions(connection, topic, "sessions", "sessions.topic", is_identified=True, refresh_seconds=0.5),
+            self.observations,
+        )
 
 
 @asynccontextmanager
 async def _following(broker: Broker, topic: str, table: Table | None = None) -> AsyncIterator[Following]:
     following = Following(broker, topic, table)
-    following.follower.start(asyncio.get_running_loop())
+    following.follower.start(following.table, asyncio.get_running_loop())
     try:
         yield following
     finally:

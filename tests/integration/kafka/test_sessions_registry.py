@@ -25,9 +25,11 @@ from tests.support.avro_records import body, encode_session, session
 from tests.support.fakes import Recorder
 from tests.support.polling import eventually
 from tests.support.registry import Registry
+from tests.support.tables import SetClock, table_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from tests.support.kafka_broker import Broker
 
@@ -59,7 +61,7 @@ def plain(key: str, token: str, at: int) -> bytes:
 class Rig:
     """A sessions table that follows a topic, put together as the connector does, beside the events' writers."""
 
-    def __init__(self, broker: Broker, registry: Registry) -> None:
+    def __init__(self, broker: Broker, registry: Registry, directory: Path) -> None:
         """Put it together; :meth:`running` starts it."""
         self.topic = topic_of(broker, 2)
         self.seen = Recorder()
@@ -71,13 +73,13 @@ class Rig:
             Random(3),  # noqa: S311  jitter, not cryptography
         )
         decoder = SessionDecoder(registered=RegisteredSessionWriters.beside(self.events))
-        self.table = Sessions(decoder, self.seen, clock_skew_ms=0)
         connection = KafkaConnection(broker.bootstrap_servers)
         self.follower = TopicFollower(
             FollowerOptions(connection, self.topic, "sessions", "sessions.topic", refresh_seconds=0.5),
-            self.table,
             self.seen,
         )
+        options = table_options(directory)
+        self.table = Sessions(options, decoder, self.follower, SetClock(), self.seen, clock_skew_ms=0)
 
     def produce(self, *records: tuple[str, bytes | None], partition: int = 0) -> None:
         """Append records, whose times are T."""
@@ -88,11 +90,11 @@ class Rig:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Rig]:
         """Follow."""
-        self.follower.start(asyncio.get_running_loop())
+        self.table.table.start(asyncio.get_running_loop())
         try:
             yield self
         finally:
-            await self.follower.stop(10.0)
+            await self.table.table.stop(10.0)
 
     async def caught_up(self) -> None:
         """Return when the table answers."""
@@ -120,10 +122,10 @@ def registry() -> Iterator[Registry]:
         yield started
 
 
-async def test_both_framings_lie_side_by_side(kafka: Broker, registry: Registry) -> None:
+async def test_both_framings_lie_side_by_side(kafka: Broker, registry: Registry, tmp_path: Path) -> None:
     """A writer of its own schema and one of ours tell of one session, and a tombstone ends another; one request."""
     schema_id = registry.register("sessions-value", SCHEMA)
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     rig.produce(("S", click(schema_id, "first", 100)), ("S", plain("S", "second", 200)))
     rig.produce(("S", click(schema_id, "third", 300)), ("gone", click(schema_id, "token", -5)), ("gone", None))
     async with rig.running():
@@ -140,11 +142,12 @@ async def test_both_framings_lie_side_by_side(kafka: Broker, registry: Registry)
 async def test_a_registry_that_is_down_at_the_start_is_waited_for_before_the_table_answers(
     kafka: Broker,
     registry: Registry,
+    tmp_path: Path,
 ) -> None:
     """[31] No record is blamed, and a tombstone does not overtake what it ends: all is applied in order."""
     schema_id = registry.register("sessions-value", SCHEMA)
     registry.stop()
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     rig.produce(("S", click(schema_id, "token", 100)), ("T", click(schema_id, "right", 0)), ("T", None))
     rig.produce(("U", plain("U", "other", 100)), partition=1)
     async with rig.running():
@@ -162,11 +165,15 @@ async def test_a_registry_that_is_down_at_the_start_is_waited_for_before_the_tab
     assert rig.passed_over == []
 
 
-async def test_a_new_schema_during_an_outage_holds_its_partition_only(kafka: Broker, registry: Registry) -> None:
+async def test_a_new_schema_during_an_outage_holds_its_partition_only(
+    kafka: Broker,
+    registry: Registry,
+    tmp_path: Path,
+) -> None:
     """[31] What is known is read through the outage; nothing is lost by it."""
     old = registry.register("sessions-value", SCHEMA)
     new = registry.register("sessions-value", {**SCHEMA, "name": "NewClick"})
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     rig.produce(("A", click(old, "a", 0)))
     async with rig.running():
         await rig.caught_up()
@@ -180,10 +187,14 @@ async def test_a_new_schema_during_an_outage_holds_its_partition_only(kafka: Bro
     assert rig.passed_over == []
 
 
-async def test_an_id_that_stays_unknown_is_passed_over_by_name(kafka: Broker, registry: Registry) -> None:
+async def test_an_id_that_stays_unknown_is_passed_over_by_name(
+    kafka: Broker,
+    registry: Registry,
+    tmp_path: Path,
+) -> None:
     """Each record is counted with the id and the remedy, the id is told once, and what is behind it is read."""
     known = registry.register("sessions-value", SCHEMA)
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     rig.produce(("A", click(99, "a", 0)), ("B", click(known, "b", 0)), ("C", click(99, "c", 0)))
     async with rig.running():
         await rig.caught_up()
@@ -200,11 +211,11 @@ async def test_an_id_that_stays_unknown_is_passed_over_by_name(kafka: Broker, re
     assert (schema_id, reason, table) == (99, "unknown_schema_id", "sessions")
 
 
-async def test_an_id_that_replicates_late_is_read(kafka: Broker, registry: Registry) -> None:
+async def test_an_id_that_replicates_late_is_read(kafka: Broker, registry: Registry, tmp_path: Path) -> None:
     """A record may be there before its schema."""
     schema_id = registry.register("sessions-value", SCHEMA)
     registry.faults.unknown_ids.add(schema_id)
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     rig.produce(("A", click(schema_id, "a", 0)))
     async with rig.running():
         await eventually(lambda: registry.asked_for(schema_id) >= 2)
@@ -217,9 +228,10 @@ async def test_an_id_that_replicates_late_is_read(kafka: Broker, registry: Regis
 async def test_an_unknown_id_of_the_events_does_not_shorten_the_wait_of_the_sessions(
     kafka: Broker,
     registry: Registry,
+    tmp_path: Path,
 ) -> None:
     """A passed-over session is an order without its token; rubbish among the events must not cause that."""
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     rubbish = rig.events.miss(b"\x00" + (77).to_bytes(4, "big"))
     await rubbish.ready()  # type: ignore[union-attr]  # it is not known yet, so that it is something to wait for
     schema_id = registry.register("sessions-value", SCHEMA)
@@ -235,10 +247,11 @@ async def test_an_unknown_id_of_the_events_does_not_shorten_the_wait_of_the_sess
 async def test_a_schema_without_a_token_is_told_once_and_its_records_are_passed_over(
     kafka: Broker,
     registry: Registry,
+    tmp_path: Path,
 ) -> None:
     """The log names the id and the missing fields; every record is counted."""
     bad, good = registry.register("other-value", TOKENLESS), registry.register("sessions-value", SCHEMA)
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     value = b"\x00" + bad.to_bytes(4, "big") + body({"session_uuid": "A"}, TOKENLESS)
     rig.produce(("A", value), ("B", click(good, "b", 0)), ("A", value))
     async with rig.running():
@@ -252,10 +265,14 @@ async def test_a_schema_without_a_token_is_told_once_and_its_records_are_passed_
     assert {each.message for each in rig.seen.of(BadTableRecord)} == {told.message}
 
 
-async def test_records_that_cannot_be_one_of_the_registrys_ask_it_nothing(kafka: Broker, registry: Registry) -> None:
+async def test_records_that_cannot_be_one_of_the_registrys_ask_it_nothing(
+    kafka: Broker,
+    registry: Registry,
+    tmp_path: Path,
+) -> None:
     """A key that no event would find, a cut header, and a number that is no id are told at once."""
     schema_id = registry.register("sessions-value", SCHEMA)
-    rig = Rig(kafka, registry)
+    rig = Rig(kafka, registry, tmp_path)
     framed_key = "\x00\x00\x00\x00\x01\x02S"
     rig.produce((framed_key, click(schema_id, "a", 0)), ("B", b"\x00\x00"), ("C", b"\x00\xff\xff\xff\xffx"))
     async with rig.running():
