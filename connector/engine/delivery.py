@@ -2,22 +2,29 @@
 """Delivery: takes the first event of a lane to its end.
 
 Owns what happens between "this event's turn has come" and "this event is complete": the decision, the attempts, the
-waits between them, the dead letter. Never completes an event before its end is durable, never starts a call for an
-assignment that is not owned or that ``may_start`` forbids, and never gives an event up because the other side is
-down. A worker is bound for one attempt only; a wait binds none.
+waits between them, the fact, the dead letter. Never completes an event before its end is durable, never starts a call
+for an assignment that is not owned or that ``may_start`` forbids, and never gives an event up because the other side is
+down. A worker is bound for one attempt only; a wait binds none, nor does writing a fact and reading it back.
+
+The course of an event: decide; call; judge the answer; where the answer alone does not say enough, look the order up
+and judge both; write the fact and read it back; clean, it is complete, else decide again with what is known by then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
+from connector.domain.ambiguity import after_ambiguous, confirmation
 from connector.domain.attribution import attribute, is_attributable, session_keys, user_key
-from connector.domain.dead_letter import DeadLetter, Stage
+from connector.domain.dead_letter import Stage
+from connector.domain.facts import Observed
 from connector.domain.lifecycle import decide
+from connector.domain.lookups import PROBE_ORDER_ID, after_lookup, operation_of
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
-from connector.domain.responses import (
+from connector.domain.outcomes import (
     AlreadyApplied,
     Ambiguous,
     Applied,
@@ -26,17 +33,20 @@ from connector.domain.responses import (
     Halt,
     LookUp,
     NotFound,
+    Observe,
     Refused,
     Retry,
-    interpret,
 )
+from connector.domain.responses import interpret
 from connector.engine.admission import State
 from connector.engine.assignment import Assignment, Life
+from connector.engine.books import knowledge_of, parks_its_order
 from connector.engine.observations import (
     AttemptFailed,
     AttemptFinished,
-    DeadLettered,
     EventSkipped,
+    FactNoted,
+    FactUnclean,
     OrderDelivered,
     StaleCompletion,
     TokenLookedUp,
@@ -46,49 +56,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from random import Random
 
-    from connector.domain.events import CommerceEvent
+    from connector.domain.answer_policy import AnswerPolicy
     from connector.domain.orders import Call
+    from connector.domain.outcomes import Outcome, Reply, Settled
     from connector.domain.policy import Policy
-    from connector.domain.responses import Outcome
     from connector.engine.admission import Admission
     from connector.engine.backoff import Backoff
+    from connector.engine.books import Books
     from connector.engine.lanes import Lane, Lanes
-    from connector.engine.ports import (
-        Clock,
-        DeadLetters,
-        EventTrace,
-        Observer,
-        OrderApi,
-        RawRecord,
-        SessionTable,
-        TopicPartition,
-    )
+    from connector.engine.letters import Letters
+    from connector.engine.ports import EventTrace, Observer, OrderApi, RawRecord, SessionTable, TopicPartition
+    from connector.engine.task import Task
 
 _ASK_AGAIN_SECONDS = 0.1
 """How soon an event that ``may_start`` held back asks again."""
 
-
-class Task:
-    """One event on its way: where it came from, what it is, and how far it has got."""
-
-    __slots__ = ("assignment", "attempts", "call", "event", "index", "record", "trace")
-
-    def __init__(
-        self,
-        assignment: Assignment,
-        record: RawRecord,
-        index: int,
-        event: CommerceEvent,
-        trace: EventTrace | None = None,
-    ) -> None:
-        """Start before the first decision; ``index`` counts events within the record."""
-        self.assignment = assignment
-        self.record = record
-        self.index = index
-        self.event = event
-        self.trace = trace
-        self.call: Call | None = None
-        self.attempts = 0
+_UNREADABLE = Reject(
+    "unreadable_order",
+    "Button shows an order that cannot be read, so what is left of it after the refund cannot be told; correct the "
+    "order at Button by hand",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +84,20 @@ class Surroundings:
 
     ``may_start`` is asked before every start of a call, with the partition that the event came from. ``spawn`` runs
     something beside the workers; ``complete`` notes that one event of the record at an offset reached its end.
+    ``books`` is ``None`` without a ledger.
     """
 
     orders: OrderApi
     sessions: SessionTable
-    dead_letters: DeadLetters
-    clock: Clock
+    books: Books | None
+    letters: Letters
     observer: Observer
     admission: Admission
     backoff: Backoff
     random: Random
     may_start: Callable[[TopicPartition], bool]
     policy: Policy
+    answers: AnswerPolicy
     spawn: Callable[[Coroutine[None, None, None]], object]
     complete: Callable[[Assignment, int], None]
 
@@ -122,6 +111,7 @@ class Delivery:
         self._use = surroundings
         self._observe = surroundings.observer
         self._admission = surroundings.admission
+        self._books = surroundings.books
         self._reopened = asyncio.Event()
         self.in_flight = 0
 
@@ -135,26 +125,15 @@ class Delivery:
             elif task.call is not None or self._decide(lane, task):
                 await self._deliver(lane, task)
 
-    def bury(  # noqa: PLR0913  the event, why, and what follows it
-        self,
-        assignment: Assignment,
-        record: RawRecord,
-        index: int | None,
-        stage: Stage,
-        reject: Reject,
-        *,
-        trace: EventTrace | None,
-    ) -> None:
-        """Make an event, or a record as a whole, a dead letter that no lane waits for."""
-        letter = self._letter(record, index, stage, reject, attempts=0)
-        assignment.begin()
-        self._use.spawn(self._write(assignment, record, letter, None, trace))
+    # The decision.
 
     def _decide(self, lane: Lane[Task], task: Task) -> bool:
         """Decide about the event; true when there is a call to make, else the lane is taken care of."""
-        decision = decide(task.event, None, self._token(task.event), self._use.policy)
+        books, event = self._books, task.event
+        known = None if books is None else books.known(task)
+        decision = decide(event, known, self._token(task), self._use.policy)
         match decision:
-            case Create() | Cancel():
+            case Create() | Update() | Cancel() | Lookup():
                 task.call = decision
                 return True
             case Skip():
@@ -162,14 +141,24 @@ class Delivery:
                 self._finish(lane, task, "skipped", decision.reason)
             case Reject():
                 self._bury(lane, task, Stage.MAP, decision)
-            case Update() | Lookup() | Await() | Note():
-                message = f"{type(decision).__name__} needs a memory of orders"
-                raise TypeError(message)
+            case Note():
+                self._observe(FactNoted(decision.reason))
+                self._write(
+                    lane,
+                    task,
+                    self._with_books().told(task, decision.fact, decision.reason, None),
+                    "noted",
+                    decision.reason,
+                )
+            case Await():
+                self._observe(FactNoted("waits"))
+                self._write(lane, task, self._with_books().waits(task, decision.fact), "waits", "waits")
             case _:
                 assert_never(decision)
         return False
 
-    def _token(self, event: CommerceEvent) -> str | None:
+    def _token(self, task: Task) -> str | None:
+        event = task.event
         if not is_attributable(event, self._use.policy):
             return None
         lookup = self._use.sessions.lookup(
@@ -179,7 +168,16 @@ class Delivery:
         )
         attribution = attribute(event, lookup, self._use.policy)
         self._observe(TokenLookedUp(attribution.source))
+        task.token_source = attribution.source
         return attribution.token
+
+    def _with_books(self) -> Books:
+        if self._books is None:
+            message = "a fact was decided without a ledger"
+            raise AssertionError(message)
+        return self._books
+
+    # The call.
 
     async def _deliver(self, lane: Lane[Task], task: Task) -> None:
         loop = asyncio.get_running_loop()
@@ -197,11 +195,12 @@ class Delivery:
         await self._attempt(lane, task, loop)
 
     async def _attempt(self, lane: Lane[Task], task: Task, loop: asyncio.AbstractEventLoop) -> None:
-        call = task.call
-        if call is None:
+        decided, asked = task.call, task.asked
+        if decided is None:
             message = "an attempt without a call"
             raise AssertionError(message)
-        operation = Operation.CREATE if isinstance(call, Create) else Operation.CANCEL
+        call = decided if asked is None else Lookup(PROBE_ORDER_ID if asked.is_probe else task.event.order_id or "")
+        operation = operation_of(call)
         task.attempts += 1
         self.in_flight += 1
         task.assignment.begin()
@@ -210,23 +209,67 @@ class Delivery:
             answered = self._use.orders.send(call)
             reply = await (answered if task.trace is None else task.trace.attempt(operation, task.attempts, answered))
             now = loop.time()
-            outcome = interpret(operation, reply)
+            outcome = interpret(operation, reply, knowledge_of(task.order), self._use.answers)
             result = "applied" if isinstance(outcome, Applied) else outcome.reason
             self._observe(AttemptFinished(operation, result, now - started))
-            self._judge(lane, task, operation, outcome, now)
+            if asked is None:
+                self._judge(lane, task, operation, reply, outcome, now)
+            else:
+                self._settle(lane, task, decided, asked, outcome, now)
         finally:
             # Last of all: a drain that waits for this assignment must find whatever the answer led to.
             self.in_flight -= 1
             task.assignment.end()
 
-    def _judge(self, lane: Lane[Task], task: Task, operation: Operation, outcome: Outcome, now: float) -> None:
+    # What came of it.
+
+    def _settle(  # noqa: PLR0913, PLR0917  a lane, its task, and two answers
+        self,
+        lane: Lane[Task],
+        task: Task,
+        call: Call,
+        asked: LookUp,
+        shown: Outcome,
+        now: float,
+    ) -> None:
+        """Judge an answer and the lookup that followed it together."""
+        if task.looked_up_at is None:
+            task.looked_up_at = now
+        settled = after_lookup(call, asked, shown, now - task.looked_up_at, self._use.answers)
+        task.asked = None
+        if isinstance(settled, Observe):
+            self._answered()
+            self._observed(lane, task, settled.observed)
+            return
+        if isinstance(settled, Applied):
+            task.is_unanswered = False
+        self._judge(lane, task, operation_of(call), None, settled, now)
+
+    def _judge(  # noqa: C901, PLR0912, PLR0913, PLR0917  one case for each outcome
+        self,
+        lane: Lane[Task],
+        task: Task,
+        operation: Operation,
+        reply: Reply | None,
+        outcome: Outcome | Settled,
+        now: float,
+    ) -> None:
         match outcome:
+            case Applied() if task.is_unanswered and (asked := self._confirmation(operation)) is not None:
+                task.is_unanswered = False
+                self._answered()
+                self._ask(lane, task, asked)
             case Applied():
-                self._delivered(lane, task, operation, "applied")
+                self._delivered(lane, task, operation, "applied", reply)
             case AlreadyApplied():
-                self._delivered(lane, task, operation, outcome.reason)
-            case Retry() | Ambiguous():
+                self._delivered(lane, task, operation, outcome.reason, reply)
+            case Retry():
                 self._again(lane, task, operation, outcome, now)
+            case Ambiguous():
+                self._unknown(lane, task, operation, outcome, now)
+            case LookUp():
+                self._answered()
+                self._ask(lane, task, outcome)
             case Refused() | Finalized():
                 self._answered()
                 self._bury(lane, task, Stage.DELIVER, Reject(outcome.reason, outcome.message))
@@ -234,30 +277,74 @@ class Delivery:
                 self._admission.unauthorized(now, outcome.reason, outcome.message)
                 self._reopened.set()
                 self._lanes.offer(lane)
-            case LookUp() | Found() | NotFound():
-                message = f"{type(outcome).__name__} needs a memory of orders"
-                raise TypeError(message)
+            case Found(order=order):
+                self._answered()
+                if order is None:
+                    self._bury(lane, task, Stage.DELIVER, _UNREADABLE)
+                else:
+                    self._observed(lane, task, Observed(order, outcome.is_cancelled))
+            case NotFound():
+                self._answered()
+                task.is_absent = True
+                self._once_more(lane, task)
+            case Observe():
+                message = "what was observed is settled before it is judged"
+                raise AssertionError(message)
             case _:
                 assert_never(outcome)
 
-    def _delivered(self, lane: Lane[Task], task: Task, operation: Operation, how: str) -> None:
-        self._answered()
-        self._observe(OrderDelivered(operation, how, task.attempts))
-        self._finish(lane, task, "delivered", how)
+    def _unknown(self, lane: Lane[Task], task: Task, operation: Operation, outcome: Ambiguous, now: float) -> None:
+        """See to an attempt of which nobody knows whether it was applied."""
+        task.is_unanswered = True
+        unknown = after_ambiguous(operation, outcome, knowledge_of(task.order), self._use.answers)
+        match unknown:
+            case Retry():
+                self._again(lane, task, operation, unknown, now)
+            case LookUp():
+                self._failed(task, operation, unknown, now, unknown.after_seconds)
+                self._ask(lane, task, unknown)
+            case Refused():
+                self._bury(lane, task, Stage.DELIVER, Reject(unknown.reason, unknown.message))
+            case _:
+                assert_never(unknown)
 
-    def _again(
+    def _confirmation(self, operation: Operation) -> LookUp | None:
+        return None if self._books is None else confirmation(operation, self._use.answers)
+
+    def _ask(self, lane: Lane[Task], task: Task, asked: LookUp) -> None:
+        """Have Button asked for the order next; where it takes a moment to settle, after that."""
+        task.asked = asked
+        if asked.after_seconds > 0.0:
+            self._lanes.offer_later(lane, asked.after_seconds)
+        else:
+            self._lanes.offer(lane)
+
+    def _again(self, lane: Lane[Task], task: Task, operation: Operation, outcome: Retry, now: float) -> None:
+        delay_seconds = self._use.backoff.draw(task.attempts, self._use.random) + (outcome.after_seconds or 0.0)
+        if outcome.is_of_the_order:
+            self._answered()
+            self._report(task, operation, outcome, delay_seconds)
+        else:
+            self._failed(task, operation, outcome, now, delay_seconds)
+        self._lanes.offer_later(lane, delay_seconds)
+
+    def _failed(
         self,
-        lane: Lane[Task],
         task: Task,
         operation: Operation,
-        outcome: Retry | Ambiguous,
+        outcome: Retry | LookUp,
         now: float,
+        delay_seconds: float,
     ) -> None:
+        """Tell the admission of an attempt that the other side could not serve."""
         after_seconds = outcome.after_seconds if isinstance(outcome, Retry) else None
-        self._admission.failed(now, lane.key, outcome.reason, outcome.message, after_seconds)
+        order_id = task.event.order_id or ""
+        self._admission.failed(now, order_id, outcome.reason, outcome.message, after_seconds)
         if self._admission.state is not State.RUNNING:
             self._reopened.set()  # Those who waited for this probe may be the next one.
-        delay_seconds = self._use.backoff.draw(task.attempts, self._use.random) + (after_seconds or 0.0)
+        self._report(task, operation, outcome, delay_seconds)
+
+    def _report(self, task: Task, operation: Operation, outcome: Retry | LookUp, delay_seconds: float) -> None:
         record = task.record
         self._observe(
             AttemptFailed(
@@ -270,66 +357,115 @@ class Delivery:
                 delay_seconds,
             ),
         )
-        self._lanes.offer_later(lane, delay_seconds)
 
-    def _bury(self, lane: Lane[Task], task: Task, stage: Stage, reject: Reject) -> None:
-        letter = self._letter(task.record, task.index, stage, reject, task.attempts)
+    # The end.
+
+    def _delivered(
+        self,
+        lane: Lane[Task],
+        task: Task,
+        operation: Operation,
+        how: str,
+        reply: Reply | None,
+    ) -> None:
+        self._answered()
+        self._observe(OrderDelivered(operation, how, task.attempts))
+        fact = None if isinstance(task.call, Lookup | None) else task.call.fact
+        if fact is None:
+            self._finish(lane, task, "delivered", how)
+        else:
+            self._write(lane, task, self._with_books().told(task, fact, how, reply), "delivered", how)
+
+    def _observed(self, lane: Lane[Task], task: Task, observed: Observed) -> None:
+        """Write down what Button showed, and decide again when that is known to all."""
+        self._observe(FactNoted("observed"))
+        self._write(lane, task, self._with_books().observed(task, observed), None, "observed")
+
+    def _write(
+        self,
+        lane: Lane[Task],
+        task: Task,
+        written: asyncio.Future[bool],
+        outcome: str | None,
+        reason: str,
+    ) -> None:
+        """Go on when a fact is read back; ``outcome`` is what the event came to if it is clean, or ``None``."""
         task.assignment.begin()
-        self._use.spawn(self._write(task.assignment, task.record, letter, lane, task.trace))
+        written.add_done_callback(partial(self._read_back, lane, task, outcome, reason))
 
-    def _letter(self, record: RawRecord, index: int | None, stage: Stage, reject: Reject, attempts: int) -> DeadLetter:
-        topic, partition = record.topic_partition
-        return DeadLetter(
-            topic=topic,
-            partition=partition,
-            offset=record.offset,
-            event_index=index,
-            stage=stage,
-            reason=reject.reason,
-            message=reject.message,
-            attempts=attempts,
-            time_ms=self._use.clock.now_ms(),
-        )
+    def _read_back(
+        self,
+        lane: Lane[Task],
+        task: Task,
+        outcome: str | None,
+        reason: str,
+        written: asyncio.Future[bool],
+    ) -> None:
+        try:
+            if written.cancelled():
+                return  # The engine ends.
+            if written.result() and outcome is not None:
+                self._finish(lane, task, outcome, reason)
+            else:
+                if outcome is not None:
+                    self._observe(FactUnclean())
+                self._once_more(lane, task)
+        finally:
+            task.assignment.end()
 
-    async def _write(
+    def _once_more(self, lane: Lane[Task], task: Task) -> None:
+        """Decide again with what is known by now; nothing is decided again during a revoke."""
+        if task.assignment.is_owned:
+            task.decide_again()
+            self._lanes.offer(lane)
+        else:
+            self._lanes.settle(lane)
+
+    def bury(  # noqa: PLR0913  the event, why, and what follows it
         self,
         assignment: Assignment,
         record: RawRecord,
-        letter: DeadLetter,
-        lane: Lane[Task] | None,
+        index: int | None,
+        stage: Stage,
+        reject: Reject,
+        *,
         trace: EventTrace | None,
     ) -> None:
-        try:
-            await self._use.dead_letters.write(record, letter)
-            self._observe(
-                DeadLettered(
-                    record.topic_partition,
-                    record.offset,
-                    letter.event_index,
-                    letter.stage,
-                    letter.reason,
-                    letter.message,
-                ),
-            )
-            if trace is not None:
-                trace.end("dead_letter", letter.reason)
-            self._complete(assignment, record)
-        finally:
-            assignment.end()
-        if lane is not None:
-            self._lanes.settle(lane)
+        """Make an event, or a record as a whole, a dead letter that no lane waits for."""
+        letter = self._use.letters.letter(record, index, stage, reject, attempts=0)
+        assignment.begin()
+        self._use.spawn(self._use.letters.write(assignment, record, letter, trace=trace))
+
+    def _bury(self, lane: Lane[Task], task: Task, stage: Stage, reject: Reject) -> None:
+        letter = self._use.letters.letter(task.record, task.index, stage, reject, task.attempts)
+        books = self._books
+        parks = books is not None and parks_its_order(task, self._use.policy)
+        task.assignment.begin()
+        self._use.spawn(
+            self._use.letters.write(
+                task.assignment,
+                task.record,
+                letter,
+                trace=task.trace,
+                mark=partial(books.parked, task, reject.reason) if books is not None and parks else None,
+                settle=partial(self._lanes.settle, lane),
+            ),
+        )
 
     def _finish(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
         if task.trace is not None:
             task.trace.end(outcome, reason)
-        self._complete(task.assignment, task.record)
+        self.complete(task.assignment, task.record)
         self._lanes.settle(lane)
 
-    def _complete(self, assignment: Assignment, record: RawRecord) -> None:
+    def complete(self, assignment: Assignment, record: RawRecord) -> None:
+        """Note that one event of a record reached its end, if the record is still ours to complete."""
         if assignment.life is Life.FENCED:
             self._observe(StaleCompletion(record.topic_partition, record.offset))
         else:
             self._use.complete(assignment, record.offset)
+
+    # The admission.
 
     def _answered(self) -> None:
         was_open = self._admission.state is State.RUNNING

@@ -17,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connector.domain.answer_policy import DEFAULT_ANSWERS
 from connector.domain.dead_letter import Stage
 from connector.domain.lifecycle import decide, order_key
 from connector.domain.orders import Reject, Skip
@@ -24,8 +25,10 @@ from connector.domain.policy import DEFAULT_POLICY
 from connector.engine.admission import Admission
 from connector.engine.assignment import Assignment, Life
 from connector.engine.backoff import Backoff
-from connector.engine.delivery import Delivery, Surroundings, Task
+from connector.engine.books import Books
+from connector.engine.delivery import Delivery, Surroundings
 from connector.engine.lanes import Lanes
+from connector.engine.letters import Letters
 from connector.engine.observations import (
     CommitFailed,
     EventSkipped,
@@ -36,11 +39,14 @@ from connector.engine.observations import (
     RecordsReceived,
     TombstoneSkipped,
 )
+from connector.engine.ports import Origin
+from connector.engine.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
     from random import Random
 
+    from connector.domain.answer_policy import AnswerPolicy
     from connector.domain.events import CommerceEvent
     from connector.domain.policy import Policy
     from connector.engine.ports import (
@@ -49,7 +55,7 @@ if TYPE_CHECKING:
         Decoder,
         Observer,
         OrderApi,
-        Preparation,
+        OrderLedger,
         RawRecord,
         SessionTable,
         Source,
@@ -66,8 +72,9 @@ DEFAULT_PROBE = Backoff(initial_seconds=0.25, max_seconds=5.0)
 class EngineOptions:
     """How the engine behaves; durations in seconds.
 
-    ``concurrency`` is the number of calls in flight, ``policy`` what may be told to Button. Offsets are committed when
-    so many events are complete, and at least once in the interval.
+    ``concurrency`` is the number of calls in flight, ``policy`` what may be told to Button, ``answers`` what its
+    answers are judged by. Offsets are committed when so many events are complete, and at least once in the interval.
+    An event older than ``horizon_ms`` is not told, because the ledger may have forgotten its order.
     """
 
     concurrency: int = 64
@@ -77,11 +84,16 @@ class EngineOptions:
     retry: Backoff = DEFAULT_RETRY
     probe: Backoff = DEFAULT_PROBE
     policy: Policy = DEFAULT_POLICY
+    answers: AnswerPolicy = DEFAULT_ANSWERS
+    horizon_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside, as the engine sees it; ``may_start`` is asked before every start of a call."""
+    """The outside, as the engine sees it; ``may_start`` is asked before every start of a call.
+
+    Without a ``ledger`` only whole orders are told and taken back. ``origin_of`` tells which topic a name stands for.
+    """
 
     source: Source
     decoder: Decoder
@@ -92,6 +104,8 @@ class Ports:
     observer: Observer
     may_start: Callable[[TopicPartition], bool] = lambda _: True
     tracer: Tracer | None = None
+    ledger: OrderLedger | None = None
+    origin_of: Callable[[str], Origin] = lambda _: Origin("", "")
 
 
 class Engine:
@@ -110,19 +124,22 @@ class Engine:
         self._commit_due = asyncio.Event()
         self._completed = 0
         self.admission = Admission(options.probe, random, ports.observer)
+        letters = Letters(ports.dead_letters, ports.clock, ports.observer, self._complete_if_ours)
+        ledger = ports.ledger
         self._delivery = Delivery(
             self._lanes,
             Surroundings(
                 orders=ports.orders,
                 sessions=ports.sessions,
-                dead_letters=ports.dead_letters,
-                clock=ports.clock,
+                books=None if ledger is None else Books(ledger, ports.clock, ports.origin_of, options.horizon_ms),
+                letters=letters,
                 observer=ports.observer,
                 admission=self.admission,
                 backoff=options.retry,
                 random=random,
                 may_start=ports.may_start,
                 policy=options.policy,
+                answers=options.answers,
                 spawn=self._spawn,
                 complete=self._complete,
             ),
@@ -137,6 +154,8 @@ class Engine:
             self._tasks = tasks
             tasks.create_task(self._commit_for_ever())
             await self._ports.sessions.caught_up()
+            if self._ports.ledger is not None:
+                await self._ports.ledger.caught_up()
             for _ in range(self._options.concurrency):
                 tasks.create_task(self._delivery.work())
 
@@ -144,9 +163,11 @@ class Engine:
 
     def assign(self, starts: Mapping[TopicPartition, int]) -> None:
         """Take over partitions."""
-        for topic_partition, start in starts.items():
-            self._assignments[topic_partition] = Assignment(topic_partition, start)
+        assigned = [Assignment(topic_partition, start) for topic_partition, start in starts.items()]
+        self._assignments.update((each.topic_partition, each) for each in assigned)
         self._observe(PartitionsAssigned(dict(starts)))
+        if self._ports.ledger is not None:
+            self._hold(assigned, self._ports.ledger.barrier())
 
     def deliver(self, records: Sequence[RawRecord]) -> None:
         """Take in records; those that were delivered before, or whose partition is gone, are passed over."""
@@ -227,9 +248,8 @@ class Engine:
         elif isinstance(decoded, list):
             self._take_in_events(assignment, record, decoded)
         else:
-            assignment.preparing = True
             assignment.waiting.appendleft(record)
-            self._spawn(self._prepare(assignment, decoded))
+            self._hold([assignment], decoded.ready())
 
     def _take_in_events(
         self,
@@ -267,13 +287,25 @@ class Engine:
             message = f"an event without an order was decided as {type(decision).__name__}"
             raise TypeError(message)
 
-    async def _prepare(self, assignment: Assignment, preparation: Preparation) -> None:
-        await preparation.ready()
-        assignment.preparing = False
-        while assignment.waiting and not assignment.preparing and assignment.life is not Life.FENCED:
-            self._take_in(assignment, assignment.waiting.popleft())
+    def _hold(self, assignments: Sequence[Assignment], ready: Coroutine[None, None, None]) -> None:
+        """Let the records of these partitions wait: for a schema, or for what former owners wrote into the ledger."""
+        for assignment in assignments:
+            assignment.preparing = True
+        self._spawn(self._release(assignments, ready))
+
+    async def _release(self, assignments: Sequence[Assignment], ready: Coroutine[None, None, None]) -> None:
+        await ready
+        for assignment in assignments:
+            assignment.preparing = False
+            # What came since waits behind them.
+            self._waiting.extendleft((assignment, record) for record in reversed(assignment.waiting))
+            assignment.waiting.clear()
+        self._lanes.wake()
 
     # Completion and commit.
+
+    def _complete_if_ours(self, assignment: Assignment, record: RawRecord) -> None:
+        self._delivery.complete(assignment, record)
 
     def _complete(self, assignment: Assignment, offset: int) -> None:
         assignment.tracker.complete(offset)

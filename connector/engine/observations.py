@@ -82,6 +82,16 @@ class AttemptFailed:
     retry_in_seconds: float
 
 
+class FactNoted(NamedTuple):
+    """A fact is written without a call: ``exists`` (Button had the order), ``waits`` or ``observed``."""
+
+    reason: str
+
+
+class FactUnclean(NamedTuple):
+    """Somebody else told Button of the same order meanwhile, so that it is told everything once more."""
+
+
 class AttemptFinished(NamedTuple):
     """One attempt came to an end; how long it took, for the latency histogram."""
 
@@ -208,6 +218,8 @@ Observation = (
     | OrderDelivered
     | AttemptFailed
     | AttemptFinished
+    | FactNoted
+    | FactUnclean
     | DeadLettered
     | TokenLookedUp
     | AdmissionChanged

@@ -44,6 +44,13 @@ class RawRecord(NamedTuple):
     timestamp_ms: int
 
 
+class Origin(NamedTuple):
+    """Which topic a name stands for; both are empty where the brokers do not say."""
+
+    cluster: str
+    topic_id: str
+
+
 class Preparation(Protocol):
     """Something that must be fetched before a record can be decoded (a writer's schema)."""
 

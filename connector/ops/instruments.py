@@ -27,6 +27,8 @@ class Instruments:
         self.attempts_failed = metrics.counters(table.ATTEMPTS_FAILED)
         self.dead_letters = metrics.counters(table.DEAD_LETTERS)
         self.tokens_looked_up = metrics.counters(table.TOKENS_LOOKED_UP)
+        self.facts_noted = metrics.counters(table.FACTS_NOTED)
+        self.facts_unclean = metrics.counter(table.FACTS_UNCLEAN)
         self.admission_state = metrics.gauges(table.ADMISSION_STATE)
         self.commits = metrics.counter(table.COMMITS)
         self.commits_failed = metrics.counter(table.COMMITS_FAILED)

@@ -54,6 +54,8 @@ class OpsObserver:
             seen.AttemptFinished: self._attempt_finished,
             seen.DeadLettered: self._dead_lettered,
             seen.TokenLookedUp: self._token_looked_up,
+            seen.FactNoted: self._fact_noted,
+            seen.FactUnclean: self._fact_unclean,
             seen.AdmissionChanged: self._admission_changed,
             seen.OffsetsCommitted: self._offsets_committed,
             seen.CommitFailed: self._commit_failed,
@@ -94,6 +96,16 @@ class OpsObserver:
         self._instruments.tokens_looked_up[(token.source,)].inc()
         if self._is_verbose:
             self._log.debug("token looked up", source=token.source)
+
+    def _fact_noted(self, fact: seen.FactNoted) -> None:
+        self._instruments.facts_noted[(fact.reason,)].inc()
+        if self._is_verbose:
+            self._log.debug("fact noted", reason=fact.reason)
+
+    def _fact_unclean(self, _fact: seen.FactUnclean) -> None:
+        self._instruments.facts_unclean.inc()
+        if self._is_verbose:
+            self._log.debug("order told of elsewhere meanwhile, it is told everything once more")
 
     def _attempt_finished(self, call: seen.AttemptFinished) -> None:
         self._instruments.attempt_seconds[call.operation, call.result].observe(call.seconds)

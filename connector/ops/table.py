@@ -78,6 +78,16 @@ TOKENS_LOOKED_UP = Counter(
     "Where the attribution tokens of orders came from; only_newer and none are orders without one.",
     ("source",),
 )
+FACTS_NOTED = Counter(
+    _PREFIX + "facts_noted",
+    "Facts written to the order ledger without telling Button: exists (it had the order), waits (a refund whose "
+    "purchase is yet to come), observed (what a lookup showed).",
+    ("reason",),
+)
+FACTS_UNCLEAN = Counter(
+    _PREFIX + "facts_unclean",
+    "Facts beside which somebody else told Button of the same order, so that it was told everything once more.",
+)
 ADMISSION_STATE = Gauge(
     _PREFIX + "admission_state",
     "1 for what calls may do now: running, probing or halted.",
@@ -157,6 +167,8 @@ TABLE: tuple[Metric, ...] = (
     ATTEMPTS_FAILED,
     DEAD_LETTERS,
     TOKENS_LOOKED_UP,
+    FACTS_NOTED,
+    FACTS_UNCLEAN,
     ADMISSION_STATE,
     COMMITS,
     COMMITS_FAILED,

@@ -64,6 +64,12 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str]]] = [
         {'dead_letters_total{reason="missing_order_id",stage="map"}': 1},
         ("warning", "dead letter written"),
     ),
+    (seen.FactNoted("waits"), {'facts_noted_total{reason="waits"}': 1}, ("debug", "fact noted")),
+    (
+        seen.FactUnclean(),
+        {"facts_unclean_total{}": 1},
+        ("debug", "order told of elsewhere meanwhile, it is told everything once more"),
+    ),
     (seen.TokenLookedUp("session"), {'tokens_looked_up_total{source="session"}': 1}, ("debug", "token looked up")),
     (
         seen.AdmissionChanged("halted", "unauthorized", "the key was refused"),

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's side of the order ledger: what is known when an event is decided, and what is written afterwards.
+
+Owns how a decision's fact becomes the ledger's: where the event's record lies, what Button answered, the record itself
+while the fact waits. Decides nothing and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from connector.domain.facts import OBSERVED_ID as _OBSERVED
+from connector.domain.facts import Fact, Known, Mark, MarkKind, Observed, Position, Purchase, WaitingRecord
+from connector.domain.folding import Status, fold
+from connector.domain.identity import identity_of
+from connector.domain.mapping import order_id_from
+from connector.domain.orders import Reject
+from connector.domain.outcomes import Answer, Knowledge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connector.domain.facts import OrderFacts
+    from connector.domain.outcomes import Reply
+    from connector.domain.policy import Policy
+    from connector.engine.ports import Clock, OrderLedger, Origin
+    from connector.engine.task import Task
+
+_KNOWLEDGE = {
+    Status.UNKNOWN: Knowledge.NOTHING,
+    Status.WAITING: Knowledge.WAITING,
+    Status.OPEN: Knowledge.OPEN,
+    Status.CANCELLED: Knowledge.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The ledger as deliveries use it; ``origin_of`` tells a topic's cluster and id."""
+
+    ledger: OrderLedger
+    clock: Clock
+    origin_of: Callable[[str], Origin]
+    horizon_ms: int | None
+
+    def known(self, task: Task) -> Known:
+        """Return what is known of the event's order now, and keep it with the task."""
+        task.order = order = self.ledger.read(task.event.order_id or "")
+        return Known(self._identity(task), order, task.is_absent, self.clock.now_ms(), self.horizon_ms)
+
+    def told(self, task: Task, fact: Fact, answer: str, reply: Reply | None) -> asyncio.Future[bool]:
+        """Write down what Button acknowledged, or what needed no call."""
+        button_order_id = reply.button_order_id if isinstance(reply, Answer) else None
+        return self._append(
+            task,
+            fact._replace(
+                answer=answer,
+                button_order_id=button_order_id,
+                token_source=task.token_source,
+                source=self._position(task),
+            ),
+        )
+
+    def waits(self, task: Task, fact: Fact) -> asyncio.Future[bool]:
+        """Write down an event that waits for its purchase, with its record: it may become a dead letter yet."""
+        record = task.record
+        whole = WaitingRecord(record.key, record.value or b"", tuple(record.headers), record.timestamp_ms)
+        return self._append(task, fact._replace(source=self._position(task), record=whole))
+
+    def observed(self, task: Task, observed: Observed) -> asyncio.Future[bool]:
+        """Write down what Button showed of the order."""
+        base = -1 if task.order is None else task.order.last
+        return self._append(task, Fact(_OBSERVED, observed, task.event.occurred_at_ms, (_OBSERVED,), base))
+
+    def parked(self, task: Task, reason: str) -> asyncio.Future[bool]:
+        """Mark the order of a purchase that is a dead letter."""
+        mark = Fact(self._identity(task), Mark(MarkKind.PARKED, reason), task.event.occurred_at_ms)
+        return self._append(task, mark._replace(source=self._position(task)))
+
+    def _append(self, task: Task, fact: Fact) -> asyncio.Future[bool]:
+        return asyncio.ensure_future(self.ledger.append(task.event.order_id or "", fact))
+
+    def _identity(self, task: Task) -> str:
+        (topic, partition), offset = task.record.topic_partition, task.record.offset
+        cluster, topic_id = self.origin_of(topic)
+        return identity_of(task.event, cluster, topic_id, partition, offset, task.index)
+
+    def _position(self, task: Task) -> Position:
+        topic, partition = task.record.topic_partition
+        cluster, topic_id = self.origin_of(topic)
+        return Position(cluster, topic_id, topic, partition, task.record.offset, task.index)
+
+
+def knowledge_of(order: OrderFacts | None) -> Knowledge:
+    """Return what answers are judged with."""
+    if order is None:
+        return Knowledge.NO_LEDGER
+    return _KNOWLEDGE[fold(order.facts).status] if order.facts else Knowledge.NOTHING
+
+
+def parks_its_order(task: Task, policy: Policy) -> bool:
+    """Return whether later events of the order must wait for this one, now that it is a dead letter.
+
+    That is so for the purchase of which nothing is known but that it failed: what is refunded of it cannot be told
+    without it.
+    """
+    if task.order is None or not policy.is_purchase(task.event.action) or isinstance(order_id_from(task.event), Reject):
+        return False
+    return not any(isinstance(fact.said, Purchase | Observed) for fact in task.order.facts.values())
