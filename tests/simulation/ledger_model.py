@@ -2,7 +2,7 @@
 """The order ledger's protocol for one order, small enough to be looked at in every state that it can be in.
 
 Owns the model and its exploration. Takes the rule by which an entry is clean from the code, so that the two cannot
-drift apart; must never be changed to agree with the code where it finds a state in which the code's rules lose an event.
+drift apart; must never be changed to agree with the code where it finds a state in which the rules lose an event.
 
 The theory. *Replicas* own *events*. An event is decided on what its replica knows, Button is told the whole (the
 ``told`` of the call), the acknowledged fact is appended to the one log, and the replica reads its own entry back: clean

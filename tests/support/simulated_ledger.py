@@ -169,12 +169,6 @@ class SimulatedLedger:
                     pass
         self._on_their_way.clear()
 
-    def rebuild(self) -> None:
-        """Lose the table; it is read again from what compaction left, at once."""
-        self._orders.clear()
-        read_until, self.position = self.position, 0
-        self._read_until(read_until)
-
     def notice(self) -> None:
         """Learn that there is something to read; it is read after a while."""
         if self._timer is None and self._is_alive:
