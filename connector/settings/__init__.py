@@ -11,6 +11,7 @@ from connector.settings.checks import CLOSE_MARGIN_SECONDS, DRAIN_MARGIN_SECONDS
 from connector.settings.dead_letters import DeadLettersSettings
 from connector.settings.delivery import DeliverySettings
 from connector.settings.kafka import KafkaSettings
+from connector.settings.ledger import LedgerSettings
 from connector.settings.load import Loaded, load, load_with_origins
 from connector.settings.log import LogSettings
 from connector.settings.mapping import MappingSettings
@@ -30,6 +31,7 @@ __all__ = [
     "DeadLettersSettings",
     "DeliverySettings",
     "KafkaSettings",
+    "LedgerSettings",
     "Loaded",
     "LogSettings",
     "MappingSettings",

@@ -145,6 +145,7 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
 def _topics_used_twice(settings: Settings) -> Iterator[Problem]:
     uses = [(f"kafka.topics[{index}]", topic) for index, topic in enumerate(settings.kafka.topics)]
     uses += [("sessions.topic", settings.sessions.topic), ("dead_letters.topic", settings.dead_letters.topic)]
+    uses += [("ledger.topic", settings.ledger.topic)]
     for (key, topic), (other_key, other_topic) in combinations(uses, 2):
         if topic == other_topic:
             what = f"{topic!r} is given for both"
