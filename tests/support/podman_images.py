@@ -63,9 +63,15 @@ _KAFKA_SCRIPTS = {
 
 def build_connector(podman: Podman) -> str:
     """Build the project's image as it is now and return its name; what did not change comes from podman's cache."""
-    base = os.environ.get("IMAGE_TEST_BASE") or stand_in_base(podman)
     with _package_settings() as settings:
-        arguments = ["--build-arg", f"BASE_IMAGE={base}", "--build-arg", "REVISION=test", "--build-arg", "VERSION=test"]
+        arguments = [
+            "--build-arg",
+            f"BASE_IMAGE={base(podman)}",
+            "--build-arg",
+            "REVISION=test",
+            "--build-arg",
+            "VERSION=test",
+        ]
         podman(
             *("build", "--quiet", "--format", "docker", "--layers", "--network", "host", "--pull=never"),
             *("--tag", CONNECTOR, *arguments, *settings, str(ROOT)),
@@ -74,7 +80,12 @@ def build_connector(podman: Podman) -> str:
     return CONNECTOR
 
 
-def stand_in_base(podman: Podman) -> str:
+def base(podman: Podman) -> str:
+    """Return the name of the image that the connector's is built on here."""
+    return os.environ.get("IMAGE_TEST_BASE") or _stand_in_base(podman)
+
+
+def _stand_in_base(podman: Podman) -> str:
     """Make, unless it is here, an image with this machine's Debian and Python, and return its name."""
     python = _python()
     name = f"{_BASE}:{_digest(_BASE_FILE, *_LIBRARIES, str(python), platform.platform())}"
@@ -90,12 +101,12 @@ def stand_in_base(podman: Podman) -> str:
 
 def kafka(podman: Podman) -> str:
     """Make, unless it is here, what stands in for Kafka's own image, and return its name."""
-    base = stand_in_base(podman)
+    beneath = _stand_in_base(podman)
     try:
         jars = Path(classpath()).parent
     except JarsUnavailableError as reason:
         raise NoPodmanError(str(reason)) from reason
-    marker = _digest(base, _KAFKA_FILE, json.dumps(_KAFKA_SCRIPTS), *sorted(jar.name for jar in jars.iterdir()))
+    marker = _digest(beneath, _KAFKA_FILE, json.dumps(_KAFKA_SCRIPTS), *sorted(jar.name for jar in jars.iterdir()))
     if podman.attempt("image", "inspect", "--format", "{{.Labels.made_of}}", _KAFKA).stdout.strip() == marker:
         return _KAFKA
     with tempfile.TemporaryDirectory(prefix="button-connector-kafka-image-") as folder:
@@ -108,7 +119,7 @@ def kafka(podman: Podman) -> str:
         for script, command in _KAFKA_SCRIPTS.items():
             (context / "bin" / script).write_text(f"#!/bin/sh\n{command}\n")
             (context / "bin" / script).chmod(0o755)
-        _build(podman, _KAFKA, context, _KAFKA_FILE.format(base=base), "--label", f"made_of={marker}")
+        _build(podman, _KAFKA, context, _KAFKA_FILE.format(base=beneath), "--label", f"made_of={marker}")
     return _KAFKA
 
 
@@ -159,7 +170,13 @@ def _copy_python(prefix: Path, target: Path) -> None:
     """Copy what an image of Python holds: no tests, no desktop, no libraries to link against, no packages but pip."""
     (library,) = (each for each in (prefix / "lib").glob("python3.*") if (each / "os.py").exists())
     left_out = shutil.ignore_patterns(
-        "test", "idlelib", "tkinter", "turtledemo", "config-3*", "__pycache__", "_tkinter*",
+        "test",
+        "idlelib",
+        "tkinter",
+        "turtledemo",
+        "config-3*",
+        "__pycache__",
+        "_tkinter*",
     )
 
     def without(folder: str, names: list[str]) -> set[str]:
