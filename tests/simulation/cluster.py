@@ -92,13 +92,16 @@ class Cluster:
         self.seen = Recorder()
         self.partitions = range(partitions)
         self.faults = 0
+        self.unclean = 0
         self.trusts_unclean = False
         self._meanings = 0
+        self._changing = asyncio.Lock()
         self.replicas = [self._start() for _ in range(replicas)]
         self.owners: dict[int, Replica] = {}
 
     def judge(self, is_clean: bool) -> bool:  # noqa: FBT001  it stands between the ledger's answer and the engine
         """Return what the engine is told of an entry."""
+        self.unclean += not is_clean
         return is_clean or self.trusts_unclean
 
     def _start(self) -> Replica:
@@ -136,17 +139,20 @@ class Cluster:
     # What may happen.
 
     async def disturb(self) -> None:
-        """Let one thing happen that happens to groups."""
+        """Let one thing happen that happens to groups; the group itself changes one step at a time."""
         self.faults += 1
-        match self.random.randrange(5):
-            case 0 | 1:
-                await self._kill(self.random.choice(self.replicas))
-            case 2:
-                await self._move(self.random.choice(self.partitions))
-            case 3:
-                await self._lose(self.random.choice(self.partitions))
-            case _:
-                self.ledger_log.compact()
+        async with self._changing:
+            match self.random.randrange(6):
+                case 0 | 1:
+                    await self._kill(self.random.choice(self.replicas))
+                case 2:
+                    await self._kill_in_a_drain(self.random.choice(self.partitions))
+                case 3:
+                    await self._move(self.random.choice(self.partitions))
+                case 4:
+                    await self._lose(self.random.choice(self.partitions))
+                case _:
+                    self.ledger_log.compact()
 
     async def _kill(self, replica: Replica) -> None:
         orphans = [partition for partition, owner in self.owners.items() if owner is replica]
@@ -155,6 +161,14 @@ class Cluster:
         await asyncio.sleep(self.random.uniform(0.0, _NOTICED_AFTER_SECONDS))
         for partition in orphans:
             self._give(partition, self.random.choice(self.replicas))
+
+    async def _kill_in_a_drain(self, partition: int) -> None:
+        replica = self.owners[partition]
+        drain = asyncio.ensure_future(replica.source.revoke(partition))
+        await asyncio.wait((drain,), timeout=self.random.uniform(0.0, 0.3))
+        drain.cancel()
+        await asyncio.wait((drain,))
+        await self._kill(replica)
 
     async def _move(self, partition: int) -> None:
         await self.owners[partition].source.revoke(partition)

@@ -108,6 +108,7 @@ class Play:
         tally = self._tally
         tally.worlds += 1
         tally.faults += self._cluster.faults + self._button.met.total()
+        tally.unclean += self._cluster.unclean
         tally.compacted += self._cluster.ledger_log.compacted
 
     def _choose_the_refused(self) -> None:

@@ -118,7 +118,6 @@ class SimulatedLedger:
         self._timer: asyncio.TimerHandle | None = None
         self._is_alive = True
         self.position = 0
-        self.unclean = 0
         self.judge: Callable[[bool], bool] = lambda is_clean: is_clean
         log.followers.append(self)
         self.notice()
@@ -205,9 +204,7 @@ class SimulatedLedger:
             known.facts[entry.slot] = entry.fact
         answer = self._answers.pop(offset, None)
         if answer is not None and not answer.done():
-            is_clean = self.judge(_is_clean(offset, entry.fact, known))
-            self.unclean += not is_clean
-            answer.set_result(is_clean)
+            answer.set_result(self.judge(_is_clean(offset, entry.fact, known)))
         if entry.fact is not None and not isinstance(entry.fact.said, Mark):
             known.told.append((offset, frozenset(entry.fact.told)))
 
