@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from connector.avro.decoding import EVENT_SCHEMAS
@@ -20,13 +20,14 @@ from connector.button.transport import TransportOptions
 from connector.domain.orders import Reject
 from connector.engine.backoff import Backoff
 from connector.engine.engine import EngineOptions
-from connector.kafka.ledger_log import LedgerLogOptions
+from connector.kafka.follower import TopicFollower
+from connector.kafka.ledger_log import LedgerLog, LedgerLogOptions
 from connector.kafka.ledger_topic import LedgerTopicOptions
 from connector.kafka.options import DeadLetterOptions, FollowerOptions, KafkaConnection, SourceOptions
 from connector.tables.global_table import TableOptions
 from connector.tables.store import StoreOptions
 from connector.tables.ledger_identity import Takeover
-from connector.tables.orders import LedgerOptions
+from connector.tables.orders import LedgerOptions, Orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from connector.avro.registry import RegistryOptions
     from connector.button.transport import Transport
     from connector.domain.answer_policy import AnswerPolicy
-    from connector.engine.ports import Observer
+    from connector.engine.ports import Clock, Observer
     from connector.settings import KafkaSettings, SchemaRegistrySettings, Settings
     from connector.telemetry.export import Export
 
@@ -137,6 +138,32 @@ def ledger_options(settings: Settings, partitions: int) -> LedgerOptions:
     ledger = settings.ledger
     takeover = Takeover(settings.kafka.group_id, ledger.hand_over_from)
     return LedgerOptions(ledger.topic, partitions, takeover, ledger.horizon_days, ledger.waiting_refund_days)
+
+
+class OpenedLedger(NamedTuple):
+    """The order ledger with its two sides of the topic; all three can fail, and all are to be closed."""
+
+    orders: Orders
+    log: LedgerLog
+    follower: TopicFollower
+
+
+def open_ledger(
+    settings: Settings,
+    through: KafkaConnection,
+    partitions: int,
+    passing: Path,
+    parts: tuple[Clock, Observer],
+) -> OpenedLedger | None:
+    """Return the ledger, not started, or ``None`` where nobody wants one; ``partitions`` are those of its topic."""
+    if not settings.ledger.enabled:
+        return None
+    clock, observer = parts
+    log = LedgerLog(ledger_log_options(settings, through), observer)
+    follower = TopicFollower(ledger_follower_options(settings, through), observer)
+    table = table_options(settings, "ledger", passing)
+    orders = Orders(ledger_options(settings, partitions), (table, follower), log, clock, observer)
+    return OpenedLedger(orders, log, follower)
 
 
 def engine_options(settings: Settings) -> EngineOptions:
