@@ -24,6 +24,7 @@ import uvloop
 from connector import preflight, wiring
 from connector.avro.decoding import AvroDecoder
 from connector.avro.session_decoding import RegisteredSessionWriters, SessionDecoder
+from connector.bookkeeping import Bookkeeping
 from connector.button.client import ButtonClient
 from connector.engine.admission import State
 from connector.engine.engine import Engine, Ports
@@ -43,8 +44,9 @@ from connector.tables.sessions import Sessions
 from connector.version import version
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from connector.engine.ports import Origin
     from connector.kafka.failures import KafkaFailure
     from connector.kafka.options import KafkaConnection
     from connector.ops.logs import Log
@@ -100,7 +102,7 @@ class Connector:
         self._metrics = open_metrics(version())
         self._is_cluster_there = False
 
-    def _build(self) -> None:
+    def _build(self, ledger_partitions: int, origins: Mapping[str, Origin]) -> None:
         settings = self._settings
         observer = OpsObserver(self._metrics, self._log)
         registered = wiring.registered_writers(settings, self._read_registry_password, observer)
@@ -116,6 +118,10 @@ class Connector:
             observer,
             clock_skew_ms=round(settings.sessions.clock_skew_seconds * 1000),
         )
+        self._books = None
+        if settings.ledger.enabled:
+            passing = Path(self._passing.name)
+            self._books = Bookkeeping(settings, self._through, ledger_partitions, passing, _WallClock(), observer)
         self._letters = KafkaDeadLetters(wiring.dead_letter_options(settings, self._through), observer)
         self._transport = wiring.open_transport(settings)
         self._source = KafkaSource(wiring.source_options(settings, self._through), observer)
@@ -141,6 +147,8 @@ class Connector:
                 clock=_WallClock(),
                 observer=observer,
                 tracer=self._tracing.tracer if self._tracing else None,
+                ledger=self._books.ledger if self._books else None,
+                origin_of=origins.__getitem__,
             ),
             wiring.engine_options(settings),
             Random(),  # noqa: S311  jitter, not cryptography
@@ -156,14 +164,27 @@ class Connector:
         async with ops:
             if not await preflight.wait_for_cluster(self._settings, self._through, self._told_to_stop, self._log):
                 return EXIT_OK if self._told_to_stop.is_set() else EXIT_FAILED
-            self._build()
+            origins = asyncio.ensure_future(preflight.ask_origins(self._settings, self._through))
+            ledger_partitions = await self._open_ledger()
+            if ledger_partitions is None:
+                return EXIT_OK if self._told_to_stop.is_set() else EXIT_FAILED
+            self._build(ledger_partitions, await origins)
             self._log.info("started", version=version(), ops_port=ops.port, group=self._settings.kafka.group_id)
             engine = asyncio.create_task(self._engine.run(), name="engine")
             self._sessions.table.start(loop)
+            if self._books is not None:
+                self._books.start(loop)
             self._source.start(self._engine, loop)
             self._watch(health)
             reason = await self._reason_to_stop(engine)
             return await self._stop(engine, reason)
+
+    async def _open_ledger(self) -> int | None:
+        """Return the partitions of the ledger's topic, 0 if there is no ledger, ``None`` if there is to be no start."""
+        if not self._settings.ledger.enabled:
+            return 0
+        topic = await preflight.open_ledger(self._settings, self._through, self._told_to_stop, self._log)
+        return None if topic is None else topic.partitions
 
     async def _reason_to_stop(self, engine: asyncio.Task[None]) -> str | None:
         """Return ``None`` when told to stop, else why the connector cannot go on."""
@@ -174,6 +195,8 @@ class Connector:
             _watch(self._follower.failed()): _failure,
             _watch(self._letters.failed()): _failure,
         }
+        if self._books is not None:
+            watched[_watch(self._books.failed())] = lambda task: str(task.result())
         done, others = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
             task.cancel()
@@ -190,9 +213,10 @@ class Connector:
         engine.cancel()
         with contextlib.suppress(BaseException):  # Its reason, if it had one, is known already.
             await engine
-        _, unwritten = await asyncio.gather(
+        _, unwritten, _ = await asyncio.gather(
             self._sessions.table.stop(rest_seconds),
             self._letters.close(rest_seconds),
+            self._stop_books(rest_seconds),
         )
         self._passing.cleanup()
         await self._transport.close()
@@ -207,6 +231,10 @@ class Connector:
         self._log.error("gave up", message=reason, took_seconds=took_seconds)
         return EXIT_FAILED
 
+    async def _stop_books(self, timeout_seconds: float) -> None:
+        if self._books is not None and (unwritten := await self._books.stop(timeout_seconds)):
+            self._log.warning("facts were under way; their records are read again", count=unwritten)
+
     def _health(self) -> Health:
         health = Health()
         health.started_when("kafka", lambda: None if self._is_cluster_there else "waiting for the cluster")
@@ -216,7 +244,9 @@ class Connector:
         """Let health and metrics see the parts, from now on."""
         bound_seconds = self._settings.ops.liveness_timeout_seconds
         health.live_when("kafka_poll_thread", younger_than(bound_seconds, self._poll_age_seconds))
-        health.started_when("sessions", self._sessions_unfinished)
+        health.started_when("sessions", partial(_unfinished, "sessions", self._follower))
+        if self._books is not None:
+            health.started_when("ledger", partial(_unfinished, "ledger", self._books.follower))
         health.ready_when("sending", self._not_sending)
         self._track()
         self._is_cluster_there = True
@@ -234,12 +264,6 @@ class Connector:
 
     def _poll_age_seconds(self) -> float:
         return time.monotonic() - self._source.last_poll_at
-
-    def _sessions_unfinished(self) -> str | None:
-        progress = self._follower.progress
-        if progress.is_caught_up:
-            return None
-        return f"reading the sessions topic: {progress.remaining_at_start} records to go"
 
     def _not_sending(self) -> str | None:
         state = self._engine.admission.state
@@ -277,3 +301,10 @@ def _watch(awaitable: Awaitable[object]) -> asyncio.Task[object]:
 def _failure(task: asyncio.Task[object]) -> str:
     failure: KafkaFailure = task.result()  # type: ignore[assignment]  # what the failed() methods return
     return failure.reason
+
+
+def _unfinished(name: str, follower: TopicFollower) -> str | None:
+    progress = follower.progress
+    if progress.is_caught_up:
+        return None
+    return f"reading the {name} topic: {progress.remaining_at_start} records to go"

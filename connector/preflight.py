@@ -2,7 +2,7 @@
 """What is looked at before the start.
 
 Owns which questions are asked, in which order, and that a cluster which does not answer yet is waited for. Starts
-nothing and changes nothing.
+nothing, and changes nothing but that the ledger's topic is made where it may be.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from connector import telemetry, wiring
 from connector.avro.writers import MappingError
 from connector.kafka.compaction import check_compaction
 from connector.kafka.configuration import refused_configuration
+from connector.kafka.ledger_topic import open_ledger_topic
+from connector.kafka.origins import origins_of
 from connector.kafka.rights import Use, check_rights
 from connector.kafka.topics import Problem, check_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from connector.engine.ports import Origin
+    from connector.kafka.ledger_topic import LedgerTopic
     from connector.kafka.options import KafkaConnection
     from connector.ops.logs import Log
     from connector.settings import Settings
@@ -84,22 +88,57 @@ async def wait_for_cluster(
     log: Log,
 ) -> bool:
     """Return whether to start: once the cluster has answered and nothing is wrong; else why not is in the log."""
+
+    def ask() -> tuple[Findings, None]:
+        return check_cluster(settings, through, lambda: not told_to_stop.is_set()), None
+
+    return await _once_answered(ask, told_to_stop, log) is not None
+
+
+async def open_ledger(
+    settings: Settings,
+    through: KafkaConnection,
+    told_to_stop: asyncio.Event,
+    log: Log,
+) -> LedgerTopic | None:
+    """Return the ledger's topic, made if it was missing and may be; ``None`` if there is to be no start."""
+    options = wiring.ledger_topic_options(settings, through)
+
+    def ask() -> tuple[Findings, LedgerTopic]:
+        topic = open_ledger_topic(options)
+        return Findings(list(topic.problems), is_reachable=topic.partitions > 0), topic
+
+    answered = await _once_answered(ask, told_to_stop, log)
+    return None if answered is None else answered[0]
+
+
+async def ask_origins(settings: Settings, through: KafkaConnection) -> dict[str, Origin]:
+    """Return which topics the events come from."""
+    return await _in_thread(partial(origins_of, through, settings.kafka.topics))
+
+
+async def _once_answered(
+    ask: Callable[[], tuple[Findings, T]],
+    told_to_stop: asyncio.Event,
+    log: Log,
+) -> tuple[T] | None:
+    """Ask until there is an answer; return it if nothing is wrong, else ``None``, and why is in the log."""
     while True:
         stopped = asyncio.ensure_future(told_to_stop.wait())
-        asked = _in_thread(partial(check_cluster, settings, through, lambda: not told_to_stop.is_set()))
+        asked = _in_thread(ask)
         waited: set[asyncio.Future[Any]] = {stopped, asked}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if told_to_stop.is_set():
             log.info("stopped", message="asked to stop before the start was over")
-            return False
-        findings = asked.result()
+            return None
+        findings, answer = asked.result()
         for problem in findings.problems:
             _tell(log, problem, is_reachable=findings.is_reachable)
         if not all(problem.may_pass for problem in findings.problems):
-            return False
+            return None
         if findings.is_reachable:
-            return True
+            return (answer,)
 
 
 def _tell(log: Log, problem: Problem, *, is_reachable: bool) -> None:

@@ -25,9 +25,9 @@ from connector.kafka.ledger_log import LedgerLog, LedgerLogOptions
 from connector.kafka.ledger_topic import LedgerTopicOptions
 from connector.kafka.options import DeadLetterOptions, FollowerOptions, KafkaConnection, SourceOptions
 from connector.tables.global_table import TableOptions
-from connector.tables.store import StoreOptions
 from connector.tables.ledger_identity import Takeover
 from connector.tables.orders import LedgerOptions, Orders
+from connector.tables.store import StoreOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
     from connector.avro.registry import RegistryOptions
     from connector.button.transport import Transport
-    from connector.domain.answer_policy import AnswerPolicy
     from connector.engine.ports import Clock, Observer
     from connector.settings import KafkaSettings, SchemaRegistrySettings, Settings
     from connector.telemetry.export import Export
 
 _COMMITS_A_WINDOW = 4
 _LEDGER_WAIT_MS, _LEDGER_BATCH_BYTES = 20, 100_000
+
+_DAY_MS = 86_400_000
 
 
 def connection(kafka: KafkaSettings) -> KafkaConnection:
@@ -127,7 +128,7 @@ def ledger_follower_options(settings: Settings, through: KafkaConnection) -> Fol
         "ledger",
         "ledger.topic",
         settings.kafka.group_id,
-        is_identified=True,
+        is_identified=settings.tables.directory is not None,
         fetch_wait_max_ms=_LEDGER_WAIT_MS,
         fetch_min_bytes=_LEDGER_BATCH_BYTES,
     )
@@ -176,12 +177,10 @@ def engine_options(settings: Settings) -> EngineOptions:
         drain_seconds=delivery.drain_seconds,
         retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),
         policy=settings.policy.to_policy(),
+        answers=settings.button.to_answers(),
+        horizon_ms=round(settings.ledger.horizon_days * _DAY_MS) if settings.ledger.enabled else None,
+        first_topic=settings.kafka.topics[0],
     )
-
-
-def answer_policy(settings: Settings) -> AnswerPolicy:
-    """Return what Button's answers are judged by."""
-    return settings.button.to_answers()
 
 
 def open_transport(settings: Settings) -> Transport:

@@ -17,7 +17,7 @@ from connector.demo.parts import API_KEY, start_connector, start_kafka, start_sa
 from connector.demo.reconciliation import Findings, Reconciliation, reconcile
 from connector.demo.screen import Progress
 from connector.demo.shop import Shop
-from connector.demo.topics import DEAD_LETTERS, EVENTS, PARTITIONS, SESSIONS, GroupOffsets, Writer, read_all
+from connector.demo.topics import DEAD_LETTERS, EVENTS, LEDGER, PARTITIONS, SESSIONS, GroupOffsets, Writer, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +107,7 @@ def _settings(bootstrap_servers: str, base_url: str) -> Mapping[str, Any]:
         },
         # The embedded Kafka does not say how its topics are kept.
         "sessions": {"topic": SESSIONS, "compaction_unknown": "warn", "clock_skew_seconds": CLOCK_SKEW.total_seconds()},
+        "ledger": {"topic": LEDGER},
         "dead_letters": {"topic": DEAD_LETTERS},
         "button": {
             "base_url": base_url,

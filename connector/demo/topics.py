@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 EVENTS = "commerce-events"
 SESSIONS = "session-attribution"
 DEAD_LETTERS = "button-connector-dead-letters"
-PARTITIONS = {EVENTS: 4, SESSIONS: 2, DEAD_LETTERS: 1}
+LEDGER = "button-connector-orders"
+PARTITIONS = {EVENTS: 4, SESSIONS: 2, DEAD_LETTERS: 1, LEDGER: 4}
 
 _REQUEST_SECONDS = 10.0
 _HEADER_BYTES = 10

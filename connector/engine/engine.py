@@ -39,7 +39,8 @@ from connector.engine.observations import (
     RecordsReceived,
     TombstoneSkipped,
 )
-from connector.engine.ports import Origin
+from connector.engine.ports import Origin, TopicPartition
+from connector.engine.sweeper import Sweeper
 from connector.engine.task import Task
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
         RawRecord,
         SessionTable,
         Source,
-        TopicPartition,
         Tracer,
     )
 
@@ -74,7 +74,8 @@ class EngineOptions:
 
     ``concurrency`` is the number of calls in flight, ``policy`` what may be told to Button, ``answers`` what its
     answers are judged by. Offsets are committed when so many events are complete, and at least once in the interval.
-    An event older than ``horizon_ms`` is not told, because the ledger may have forgotten its order.
+    An event older than ``horizon_ms`` is not told, because the ledger may have forgotten its order. The ledger is swept
+    every ``sweep_interval_seconds`` by whoever owns the first partition of ``first_topic``.
     """
 
     concurrency: int = 64
@@ -86,6 +87,8 @@ class EngineOptions:
     policy: Policy = DEFAULT_POLICY
     answers: AnswerPolicy = DEFAULT_ANSWERS
     horizon_ms: int | None = None
+    first_topic: str = ""
+    sweep_interval_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class Engine:
         self._commit_due = asyncio.Event()
         self._completed = 0
         self.admission = Admission(options.probe, random, ports.observer)
-        letters = Letters(ports.dead_letters, ports.clock, ports.observer, self._complete_if_ours)
+        self._letters = letters = Letters(ports.dead_letters, ports.clock, ports.observer, self._complete_if_ours)
         ledger = ports.ledger
         self._delivery = Delivery(
             self._lanes,
@@ -156,8 +159,15 @@ class Engine:
             await self._ports.sessions.caught_up()
             if self._ports.ledger is not None:
                 await self._ports.ledger.caught_up()
+                interval_seconds = self._options.sweep_interval_seconds
+                sweeper = Sweeper(self._ports.ledger, self._letters, self._is_sweeping, interval_seconds)
+                tasks.create_task(sweeper.run())
             for _ in range(self._options.concurrency):
                 tasks.create_task(self._delivery.work())
+
+    def _is_sweeping(self) -> bool:
+        assignment = self._assignments.get(TopicPartition(self._options.first_topic, 0))
+        return assignment is not None and assignment.is_owned and self._ports.may_start(assignment.topic_partition)
 
     # The source's side.
 

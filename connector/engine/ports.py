@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from connector.domain.attribution import SessionLookup
     from connector.domain.dead_letter import DeadLetter
@@ -104,6 +104,12 @@ class OrderLedger(Protocol):
         Clean: it told every fact known at its place in the log, and so did every entry between its base and itself.
         A mark is always clean. Retries by itself for as long as the other side is down.
         """
+
+    def waited_too_long(self) -> AsyncIterator[tuple[str, Fact]]:
+        """Yield the refunds, with their orders' ids, that were written down to wait too long ago."""
+
+    async def take_out_expired(self) -> int:
+        """Take the orders past the horizon out of the topic; return how many."""
 
 
 class FollowedTopic(NamedTuple):

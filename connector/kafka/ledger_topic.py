@@ -59,7 +59,7 @@ class LedgerTopic(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-def open_ledger_topic(options: LedgerTopicOptions, timeout_seconds: float = 5.0) -> LedgerTopic:
+def open_ledger_topic(options: LedgerTopicOptions, timeout_seconds: float = 2.0) -> LedgerTopic:
     """Make the topic if it is missing and may be made, and return how it is."""
     facts = _ask(options, timeout_seconds)
     if isinstance(facts, ClusterFacts) and options.topic not in facts.topics:
