@@ -251,7 +251,11 @@ def _observe(outcome: Found | NotFound | LookUp, said: str) -> Observe | Refused
     return Refused("unreadable_order", said)
 
 
-_ENDS: Mapping[PairVerdict, type[Refused | Finalized | Halt]] = {PairVerdict.REFUSED: Refused, PairVerdict.FINALIZED: Finalized, PairVerdict.HALT: Halt}
+_ENDS: Mapping[PairVerdict, type[Refused | Finalized | Halt]] = {
+    PairVerdict.REFUSED: Refused,
+    PairVerdict.FINALIZED: Finalized,
+    PairVerdict.HALT: Halt,
+}
 _WORDS = {
     Shown.AS_TOLD: "the order, just as it was told",
     Shown.OPEN: "the order, open",

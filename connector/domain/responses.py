@@ -74,7 +74,11 @@ _CHOSEN = {
 
 _SUCCESS = 2
 _APPLIED = Applied()
-_ENDS: Mapping[Verdict, type[Refused | Finalized | Halt]] = {Verdict.REFUSED: Refused, Verdict.FINALIZED: Finalized, Verdict.HALT: Halt}
+_ENDS: Mapping[Verdict, type[Refused | Finalized | Halt]] = {
+    Verdict.REFUSED: Refused,
+    Verdict.FINALIZED: Finalized,
+    Verdict.HALT: Halt,
+}
 
 
 def interpret(

@@ -64,7 +64,7 @@ def fault_rule(values: Mapping[str, object]) -> FaultRule:
         fault=Fault(_one_of("fault", str(values.get("fault")), tuple(Fault))),
         operation=None if operation is None else _one_of("operation", str(operation), tuple(Operation)),
         times=None if values.get("times") is None else _number("times", values["times"], 1),
-        status=_number("status", values.get("status", 503), 500),
+        status=_number("status", values.get("status", 503), 400),
         delay_ms=_number("delay_ms", values.get("delay_ms", 0), 0),
     )
 

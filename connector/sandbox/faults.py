@@ -39,6 +39,7 @@ class Fault(StrEnum):
     HUGE_BODY = "huge_body"
     REDIRECT = "redirect"
     META_ERROR = "meta_error"
+    PAGE = "page"
     DELAY = "delay"
 
     @property
@@ -47,7 +48,9 @@ class Fault(StrEnum):
         return self not in _NOT_TAKEN
 
 
-_NOT_TAKEN = frozenset({Fault.FAIL, Fault.DROP_BEFORE, Fault.NO_ANSWER_BEFORE, Fault.REDIRECT, Fault.META_ERROR})
+_NOT_TAKEN = frozenset(
+    {Fault.FAIL, Fault.DROP_BEFORE, Fault.NO_ANSWER_BEFORE, Fault.REDIRECT, Fault.META_ERROR, Fault.PAGE},
+)
 
 
 class Attempt(NamedTuple):
@@ -60,7 +63,7 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What a call meets: at most one fault, its status where it is a 5xx, and a delay."""
+    """What a call meets: at most one fault, its status where it is a failure, and a delay."""
 
     fault: Fault | None = None
     status: int = 503

@@ -205,6 +205,8 @@ class OrderBook:
 
     def _read_back(self, held: HeldOrder) -> dict[str, object]:
         shown = self._shown(held)
+        if self.switches.get_shows == "id":
+            return {"button_order_id": held.button_order_id}
         return shown if self.switches.get_includes_lines == "yes" else {**shown, "line_items": []}
 
     @staticmethod

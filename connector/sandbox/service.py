@@ -139,6 +139,8 @@ class Service:
                 return error_answer(307, "Redirected", self.switches.error_body, {"Location": "/redirected"})
             case Fault.META_ERROR:
                 return error_answer(200, "The sandbox plays an error under 200")
+            case Fault.PAGE:
+                return Answer(200, b"<!doctype html><title>Welcome</title>", "text/html; charset=utf-8")
             case Fault.HUGE_BODY if answer is not None:
                 return blown_up(answer, self.switches.huge_body_bytes)
             case _:

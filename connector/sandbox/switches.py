@@ -87,6 +87,10 @@ class Switches:
     get_includes_lines: Annotated[YesNo, "whether an order that is read back has its lines, or `line_items: []`"] = (
         "yes"
     )
+    get_shows: Annotated[
+        Literal["all", "id"],
+        "what an order that is read back shows: all, or only `button_order_id`, as in a fixture of Button's own client",
+    ] = "all"
     visible_after_ms: Annotated[int, _COUNT, "how long after its create an order cannot be read back"] = 0
     negative_line_total: Annotated[AcceptOr400, "a line whose total is below zero"] = "accept"
     zero_line_total: Annotated[AcceptOr400, "a line whose total is zero"] = "accept"
@@ -132,7 +136,7 @@ class Switches:
     seed: Annotated[int, Range(float("-inf")), "decides which calls the shares below hit"] = 0
     fail_share: Annotated[float, _SHARE, "answered with `fail_status`, nothing taken"] = 0
     fail_after_share: Annotated[float, _SHARE, "taken, and answered with `fail_status` all the same"] = 0
-    fail_status: Annotated[int, Range(500, 599), "the status of these answers"] = 503
+    fail_status: Annotated[int, Range(400, 599), "the status of these answers"] = 503
     drop_before_share: Annotated[float, _SHARE, "connection reset, nothing taken"] = 0
     drop_after_share: Annotated[float, _SHARE, "a lost answer: taken, then the connection is closed"] = 0
     no_answer_before_share: Annotated[float, _SHARE, "not taken and never answered; the connection stays open"] = 0
@@ -144,6 +148,7 @@ class Switches:
     huge_body_bytes: Annotated[int, Range(1, 1 << 30), "to at least this size"] = 16 << 20
     redirect_share: Annotated[float, _SHARE, "not taken; 307 to `/redirected`, where there is nothing"] = 0
     meta_error_share: Annotated[float, _SHARE, "not taken; `meta.status: error` under HTTP 200"] = 0
+    page_share: Annotated[float, _SHARE, "not taken; a web page under HTTP 200, as of something on the way"] = 0
     close_on_accept_share: Annotated[
         float,
         _SHARE,

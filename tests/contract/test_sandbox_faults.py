@@ -32,6 +32,7 @@ SEEN_BY_THE_CALLER: dict[str, tuple[object, bool]] = {
     "huge_body": (200, True),
     "redirect": (307, False),
     "meta_error": (200, False),
+    "page": (200, False),
     "delay": (200, True),
 }
 

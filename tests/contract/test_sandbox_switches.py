@@ -214,6 +214,15 @@ async def test_get_includes_lines(api: Api, expected: list[object]) -> None:
     assert held(api)["line_items"] == LINES
 
 
+@plays("get_shows", {"all": 7000, "id": None})
+async def test_get_shows(api: Api, expected: int | None) -> None:
+    """An order is read back whole, or only the id that it was given is."""
+    await api.create()
+    shown = (await api.get()).json()["object"]
+    assert shown["button_order_id"].startswith("btnorder-")
+    assert shown.get("total") == expected
+
+
 @pytest.mark.parametrize("api", [{"visible_after_ms": 80}], indirect=True, ids=["visible_after_ms"])
 async def test_an_order_is_visible_after_its_time(api: Api) -> None:
     """For a while an order exists for a create, and not yet for a get."""

@@ -21,6 +21,7 @@ FAVOURED_BY_THE_EVIDENCE = {
     "cancel_answers": "200_null",
     "get_of_cancelled": "404",
     "get_includes_lines": "yes",
+    "get_shows": "all",
     "visible_after_ms": 0,
     "negative_line_total": "accept",
     "zero_line_total": "accept",

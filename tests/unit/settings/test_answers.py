@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector import wiring
 from connector.domain.answer_policy import DEFAULT_ANSWERS, AnswerPolicy
 from connector.domain.orders import Operation
 from connector.domain.outcomes import (
@@ -36,7 +35,7 @@ _SKELETON = "kafka:\n  bootstrap_servers: localhost:9092\nbutton:\n  api_key: sk
 def _policy(tmp_path: Path, text: str, **environ: str) -> AnswerPolicy:
     file = tmp_path / "connector.yaml"
     file.write_text(_SKELETON + text, encoding="utf-8")
-    return wiring.answer_policy(load(file, environ))
+    return load(file, environ).button.to_answers()
 
 
 def _judged(policy: AnswerPolicy, operation: str, status: int, error_type: str | None = None) -> Outcome:
