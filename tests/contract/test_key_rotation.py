@@ -51,7 +51,7 @@ async def test_a_rotated_key_is_waited_for_picked_up_from_its_file_and_said_once
     connect: Connect,
     tmp_path: Path,
 ) -> None:
-    """[25] [27] Halt, read the file again, probe, resume; no order lost, none a dead letter, one line for all of them."""
+    """[25] [27] Halt, read the file, probe, resume: no order lost, none a dead letter, one line for all of them."""
     file = tmp_path / "api-key"
     file.write_text(OLD + "\n", encoding="utf-8")
     settings = ButtonSettings(api_key_file=file)
