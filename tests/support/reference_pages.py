@@ -37,6 +37,7 @@ _IN_EVERY_LINE = {"event", "level", "timestamp"}
 # What the lines mean that no observation stands behind; those of observations are explained by its class.
 MEANINGS = {
     "cannot start": "The start ends here: `key` names the setting, `message` says what is wrong and what to do.",
+    "facts were under way; their records are read again": "The stop took so many with it.",
     "dead letters were under way; their records are read again": "The stop took so many with it.",
     "gave up": "The connector cannot go on and ends with status 1; `message` says why.",
     "started": "The cluster has answered, and the group is joined.",
