@@ -70,7 +70,7 @@ class Store:
             raise StoreDamagedError(msg)
         try:
             options.directory.mkdir(parents=True, exist_ok=True)
-            self._files = Rdict(str(options.directory), _tuned(options))
+            self._files = _open(options)
         except Exception as error:
             raise self._explained(error) from error
 
@@ -147,6 +147,13 @@ def delete(directory: Path) -> None:
     """Delete a store's files, whatever state they are in."""
     if directory.exists():
         shutil.rmtree(directory)
+
+
+def _open(options: StoreOptions) -> Rdict:
+    tuned = _tuned(options)
+    # Without its column families named, a store that exists is opened with the options that it was made with, and
+    # with neither its cache nor its filters.
+    return Rdict(str(options.directory), tuned, column_families={"default": tuned})
 
 
 def _tuned(options: StoreOptions) -> Options:
