@@ -46,7 +46,7 @@ class _Now:
         return time.time_ns() // 1_000_000
 
 
-def _ignore(_observation: Observation) -> None:
+def _ignore(observation: Observation) -> None:
     pass
 
 
@@ -136,17 +136,10 @@ async def _measure(
         "back_after_ms_median": statistics.median(load.took) * 1e3,
         "back_after_ms_99": statistics.quantiles(load.took, n=100)[98] * 1e3,
         "unclean": load.unclean,
-        "disk_bytes_per_order": _disk_bytes(orders) / load.number,
     }
     await orders.stop()
     await log.close(1.0)
     return result
-
-
-def _disk_bytes(orders: Orders) -> int:
-    store = orders.table._opened()  # noqa: SLF001  a benchmark may look
-    store.flush(wait=True)
-    return store.disk_bytes()
 
 
 def _idle_us(rate: int, seconds: float) -> float:

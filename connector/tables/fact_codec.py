@@ -13,7 +13,6 @@ What the key says is not said again in the value. Sizes and times: ``docs/adr/00
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -55,16 +54,14 @@ class UnreadableFactError(Exception):
     """A fact of the ledger that this version cannot read; the message says what to do."""
 
 
-class Kind(Enum):
-    """What a fact says, as the byte that stands for it in the value."""
+PURCHASE, REFUND, OBSERVED, MARK = b"p", b"r", b"o", b"m"
+"""What a fact says, as the byte that stands for it in the value."""
 
-    PURCHASE = b"p"
-    REFUND = b"r"
-    OBSERVED = b"o"
-    MARK = b"m"
-
-
-_READABLE = tuple(b'{"v":%d,"%b":' % (version, kind.value) for version in range(1, FORMAT_VERSION + 1) for kind in Kind)
+_READABLE = tuple(
+    b'{"v":%d,"%b":' % (version, kind)
+    for version in range(1, FORMAT_VERSION + 1)
+    for kind in (PURCHASE, REFUND, OBSERVED, MARK)
+)
 
 
 class FactKey(NamedTuple):
@@ -75,11 +72,15 @@ class FactKey(NamedTuple):
     is_parked: bool = False
 
 
+def fact_key(order_id: str, fact: Fact) -> FactKey:
+    """Return what the key of an order's fact says."""
+    said = fact.said
+    return FactKey(order_id, fact.event_id, isinstance(said, Mark) and said.kind is MarkKind.PARKED)
+
+
 def key_of(order_id: str, fact: Fact) -> bytes:
     """Return the key of an order's fact."""
-    said = fact.said
-    is_parked = type(said) is Mark and said.kind is MarkKind.PARKED
-    return encode_key(FactKey(order_id, fact.event_id, is_parked))
+    return encode_key(fact_key(order_id, fact))
 
 
 def encode_key(key: FactKey) -> bytes:
@@ -135,9 +136,9 @@ def _version(value: bytes) -> int | None:
     return version if type(version) is int else None
 
 
-def kind_of(value: bytes) -> Kind:
+def kind_of(value: bytes) -> bytes:
     """Return what a readable value is the fact of, without decoding it."""
-    return Kind(value[_KIND_AT : _KIND_AT + 1])
+    return value[_KIND_AT : _KIND_AT + 1]
 
 
 def told_of(event_id: str, value: bytes) -> frozenset[str]:

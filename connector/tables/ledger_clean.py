@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from connector.tables.fact_codec import Kind, kind_of, told_of
+from connector.tables.fact_codec import MARK, REFUND, kind_of, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ _NONE: Final[list[Entry]] = []
 class Claim(NamedTuple):
     """What a writer says of its entry: what it told (nothing: it waits) on top of which base."""
 
-    told: frozenset[str]
+    told: tuple[str, ...]
     base: int
 
 
@@ -51,21 +51,23 @@ def is_clean(claim: Claim, offset: int, entries: Sequence[Entry], replaced: Sequ
     was decided, ``None`` if that is not known. A mark takes no part. An entry that waits is clean while there is
     nothing that it could be told with.
     """
-    facts = [each for each in entries if kind_of(each.value) is not Kind.MARK]
+    if len(entries) == 1 and claim.told:
+        return True
+    facts = [each for each in entries if kind_of(each.value) != MARK]
     if not claim.told:
-        return all(kind_of(each.value) is Kind.REFUND for each in facts)
+        return all(kind_of(each.value) == REFUND for each in facts)
     if len(facts) == 1:
         # Whoever told anything of this order told this event; of what waited there is nothing left.
         return facts[0].offset == offset
     if replaced is None:
         return False
     known = {each.slot.event_id.decode() for each in facts}
-    return told_everything(claim.told, known, _told_between(claim.base, offset, [*facts, *replaced]))
+    return told_everything(frozenset(claim.told), known, _told_between(claim.base, offset, [*facts, *replaced]))
 
 
 def _told_between(base: int, offset: int, entries: Iterable[Entry]) -> Iterator[frozenset[str]]:
     for each in entries:
-        if base < each.offset != offset and kind_of(each.value) is not Kind.MARK:
+        if base < each.offset != offset and kind_of(each.value) != MARK:
             yield told_of(each.slot.event_id.decode(), each.value)
 
 
@@ -84,16 +86,12 @@ class Watched:
         if len(replaced) > self._most_orders:
             del replaced[next(iter(replaced))]
 
-    def end(self, order_id: str) -> None:
-        """Forget the order."""
-        self._replaced.pop(order_id, None)
+    def end(self, order_id: str) -> Sequence[Entry] | None:
+        """Return what was replaced since the order was read, and forget it; ``None`` if that is not known."""
+        return self._replaced.pop(order_id, None)
 
     def note(self, order_id: str, entry: Entry) -> None:
         """Remember an entry that another one has replaced, if a decision may be under way."""
         kept = self._replaced.get(order_id)
         if kept is not None:
             self._replaced[order_id] = [*kept, entry]
-
-    def of(self, order_id: str) -> Sequence[Entry] | None:
-        """Return what was replaced since the order was read; ``None`` if that is not known."""
-        return self._replaced.get(order_id)

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     import asyncio
 
     from connector.tables.ledger_clean import Claim
+    from connector.tables.ledger_entries import Slot
 
 
 class Append(NamedTuple):
-    """A record on its way through the log; ``claim`` is ``None`` where there is nothing to be judged (marks)."""
+    """A record on its way through the log, with where the table keeps it.
+
+    ``claim`` is ``None`` where there is nothing to be judged: a mark, a tombstone.
+    """
 
     order_id: str
+    slot: Slot
     value: bytes | None
     claim: Claim | None
     answer: asyncio.Future[bool]
@@ -38,10 +43,9 @@ class Pending:
         if there is not append:
             self._by_key[key] = [*there, append] if isinstance(there, list) else [there, append]
 
-    def take(self, key: bytes, value: bytes | None) -> Append | None:
+    def take(self, key: bytes | None, value: bytes | None) -> Append | None:
         """Return the append whose record this is, which waits no longer; ``None`` for another writer's."""
-        there = self._by_key.get(key)
-        if there is None:
+        if key is None or (there := self._by_key.get(key)) is None:
             return None
         if not isinstance(there, list):
             if there.value != value:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from connector.engine.observations import BadTableRecord
-from connector.tables.fact_codec import IDENTITY_KEY, Kind, decode_key, is_newer, is_readable, kind_of, refusal_of
+from connector.tables.fact_codec import IDENTITY_KEY, REFUND, decode_key, is_newer, is_readable, kind_of, refusal_of
 from connector.tables.ledger_clean import Watched, is_clean
 from connector.tables.ledger_entries import LAYOUT, Entry, Slot, fits, pack, packed, unpack
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from connector.engine.ports import Observer, RawRecord, Waits
-    from connector.tables.ledger_clean import Claim
-    from connector.tables.ledger_pending import Pending
+    from connector.tables.ledger_pending import Append, Pending
 
 IDENTITY = b"i"
 """The table's key of the record that says whose ledger it is."""
@@ -71,47 +70,60 @@ class LedgerRows:
 
     def apply(self, rows: Sequence[RawRecord], batch: Writes) -> Waits | None:
         """Put into the batch what the rows say, and answer our own appends among them."""
+        take = self._pending.take
         for row in rows:
-            key, value = row.key, row.value
-            if key == IDENTITY_KEY:
-                if value is not None:
-                    batch.put(IDENTITY, value)
-                    self._identify(value)
-            elif value is not None and not is_readable(value):
-                self._refuse(row, value)
-            elif key is not None and (found := decode_key(key)) is not None:
-                slot = Slot(found.event_id.encode(), found.is_parked)
-                if fits(slot):
-                    self._apply(row, found.order_id, slot, batch)
-                else:
-                    self._report(row, "its event's identity is longer than 65535 bytes")
+            append = take(row.key, row.value)
+            if append is not None:
+                self._apply_own(row, append, batch)
+            elif row.key == IDENTITY_KEY:
+                self._apply_identity(row, batch)
+            elif row.value is not None and not is_readable(row.value):
+                self._refuse(row, row.value)
             else:
-                self._report(row, "its key is not a fact's")
+                self._apply_others(row, batch)
         return None
 
-    def _apply(self, row: RawRecord, order_id: str, slot: Slot, batch: Writes) -> None:
-        key, value = row.key or b"", row.value
-        append = self._pending.take(key, value)
+    def _apply_own(self, row: RawRecord, append: Append, batch: Writes) -> None:
+        entries = self._apply(row, append.order_id, append.slot, batch)
+        claim, answer = append.claim, append.answer
+        if answer.done():
+            return  # Nobody waits for it any more.
+        if claim is None:
+            answer.set_result(True)
+            return
+        replaced = self._watched.end(append.order_id)
+        answer.set_result(is_clean(claim, row.offset, entries, replaced))
+
+    def _apply_others(self, row: RawRecord, batch: Writes) -> None:
+        key = None if row.key is None else decode_key(row.key)
+        if key is None:
+            self._report(row, "its key is not a fact's")
+            return
+        slot = Slot(key.event_id.encode(), key.is_parked)
+        if fits(slot):
+            self._apply(row, key.order_id, slot, batch)
+        else:
+            self._report(row, "its event's identity is longer than 65535 bytes")
+
+    def _apply_identity(self, row: RawRecord, batch: Writes) -> None:
+        if row.value is not None:
+            batch.put(IDENTITY, row.value)
+            self._identify(row.value)
+
+    def _apply(self, row: RawRecord, order_id: str, slot: Slot, batch: Writes) -> Sequence[Entry]:
+        """Put the row into the batch; return the order's entries then."""
+        value = row.value
         place = ORDERS + order_id.encode()
         before = batch.get(place)
-        if before is None and value is not None:
-            entry = Entry(row.offset, row.timestamp_ms, slot, value)
-            entries = [entry]
-            batch.put(place, packed(entry))
-            if waits(entry):
-                batch.put(WAITING + place[1:], b"")
-        elif before is None:
-            entries = []
-        else:
-            entries = self._merge(row, order_id, slot, before, batch)
-        if append is not None and not append.answer.done():
-            claim = append.claim
-            append.answer.set_result(claim is None or self._is_clean(claim, row.offset, order_id, entries))
-
-    def _is_clean(self, claim: Claim, offset: int, order_id: str, entries: Sequence[Entry]) -> bool:
-        replaced = self._watched.of(order_id)
-        self._watched.end(order_id)
-        return is_clean(claim, offset, entries, replaced)
+        if before is not None:
+            return self._merge(row, order_id, slot, before, batch)
+        if value is None:
+            return ()
+        entry = Entry(row.offset, row.timestamp_ms, slot, value)
+        batch.put(place, packed(entry))
+        if waits(entry):
+            batch.put(WAITING + place[1:], b"")
+        return (entry,)
 
     def _merge(self, row: RawRecord, order_id: str, slot: Slot, before: bytes, batch: Writes) -> list[Entry]:
         """Put the row beside, or in the place of, what is there; return what there is then."""
@@ -148,4 +160,4 @@ class LedgerRows:
 
 def waits(entry: Entry) -> bool:
     """Return whether a refund waits for its purchase: it was told to nobody. In JSON no quote within a text is bare."""
-    return kind_of(entry.value) is Kind.REFUND and _TOLD not in entry.value
+    return kind_of(entry.value) == REFUND and _TOLD not in entry.value

@@ -26,12 +26,12 @@ from connector.tables.fact_codec import (
     decode_fact,
     encode_fact,
     encode_key,
-    key_of,
+    fact_key,
     partition_of,
 )
 from connector.tables.global_table import GlobalTable
 from connector.tables.ledger_clean import Claim, Watched
-from connector.tables.ledger_entries import unpack
+from connector.tables.ledger_entries import Slot, unpack
 from connector.tables.ledger_identity import Identity, Takeover, decode_identity
 from connector.tables.ledger_pending import Append, Pending
 from connector.tables.ledger_rows import IDENTITY, ORDERS, LedgerRows
@@ -160,13 +160,12 @@ class Orders:
         now_ms = self._clock.now_ms()
         if not fact.written_at_ms:
             fact = fact._replace(written_at_ms=now_ms)
-        claim = None if isinstance(fact.said, Mark) else Claim(frozenset(fact.told), fact.base)
-        return self._write(order_id, key_of(order_id, fact), encode_fact(fact), claim, now_ms)
+        claim = None if isinstance(fact.said, Mark) else Claim(fact.told, fact.base)
+        return self._write(fact_key(order_id, fact), encode_fact(fact), claim, now_ms)
 
     def remove(self, order_id: str, event_id: str, *, is_parked: bool = False) -> Awaitable[bool]:
         """Take a fact, or the mark that parks its event, out of the ledger; done when that was read back."""
-        key = encode_key(FactKey(order_id, event_id, is_parked))
-        return self._write(order_id, key, None, None, self._clock.now_ms())
+        return self._write(FactKey(order_id, event_id, is_parked), None, None, self._clock.now_ms())
 
     def waited_too_long(self) -> AsyncIterator[Waited]:
         """Yield the refunds that have waited for their purchase for too long.
@@ -179,18 +178,12 @@ class Orders:
         """Write tombstones for all orders past the horizon; return for how many."""
         return await take_out_expired(self.table, self._log, self._options, self._clock.now_ms())
 
-    def _write(
-        self,
-        order_id: str,
-        key: bytes,
-        value: bytes | None,
-        claim: Claim | None,
-        now_ms: int,
-    ) -> asyncio.Future[bool]:
-        loop = self._loop
-        answer: asyncio.Future[bool] = loop.create_future()
-        self._pending.add(key, Append(order_id, value, claim, answer, loop.time()))
-        self._log.append(partition_of(order_id, self._options.partitions), key, value, now_ms)
+    def _write(self, key: FactKey, value: bytes | None, claim: Claim | None, now_ms: int) -> asyncio.Future[bool]:
+        order_id, event_id, is_parked = key
+        answer: asyncio.Future[bool] = self._loop.create_future()
+        slot, written = Slot(event_id.encode(), is_parked), encode_key(key)
+        self._pending.add(written, Append(order_id, slot, value, claim, answer, self._loop.time()))
+        self._log.append(partition_of(order_id, self._options.partitions), written, value, now_ms)
         return answer
 
     # Whose ledger it is.
