@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: INP001  a script that is copied into a ConfigMap, not a package
 """Make the topics that are missing: ``create_topics.py FOLDER``, with connector.yaml and topics.json in it.
 
 Owns making them; run by the chart's Job in the connector's own image, so that it reaches Kafka as the connector does.

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chart, held to what it promises."""
