@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from connector.domain.responses import AlreadyApplied, Answer, Applied, interpret
+from connector.domain.responses import AlreadyApplied, Answer, Applied, Found, NotFound, interpret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -101,7 +101,7 @@ def _note(span: Span, answer: Reply, outcome: Outcome) -> None:
     span.set_attribute(_PREFIX + "result", "applied" if isinstance(outcome, Applied) else outcome.reason)
     if isinstance(answer, Answer):
         span.set_attribute("http.response.status_code", answer.status)
-    if not isinstance(outcome, Applied | AlreadyApplied):
+    if not isinstance(outcome, Applied | AlreadyApplied | Found | NotFound):
         span.set_status(StatusCode.ERROR)
 
 

@@ -162,7 +162,7 @@ async def test_faults_are_set_and_cleared_over_http(api: Api) -> None:
         ({"order_id": "x", "fault": "explode"}, "fault"),
         ({"order_id": "x", "fault": "fail", "operation": "delete"}, "operation"),
         ({"order_id": "x", "fault": "fail", "times": 0}, "times"),
-        ({"order_id": "x", "fault": "fail", "status": 404}, "status"),
+        ({"order_id": "x", "fault": "fail", "status": 399}, "status"),
         ({"order_id": "x", "fault": "fail", "delay_ms": -1}, "delay_ms"),
         ({"order_id": "x", "fault": "fail", "colour": 1}, "colour"),
     ],
