@@ -29,13 +29,17 @@ _SHAPES = ("PP", "PR", "PPR", "PRR", "PPRP", "PPPR")
 
 
 class Produced(NamedTuple):
-    """One record to be produced; ``call`` is what it must make Button be told: create, cancel or nothing."""
+    """One record to be produced; ``call`` is what it must make Button be told: create, update, cancel or nothing.
+
+    Without a ``partition`` the key says where it lies.
+    """
 
     key: bytes | None
     value: bytes | None
     order_id: str | None = None
     call: str | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
 
 
 class ExpectedOrder(NamedTuple):

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewPartitions
 
 from connector.demo.parts import API_KEY, Connector, start_connector, start_sandbox
 from connector.demo.topics import GroupOffsets, Record, read_all
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tests.support.oracle import Disturbance
 
 PARTITIONS = 4
+LEDGER_PARTITIONS = 4
 _REQUEST_SECONDS = 15.0
 _LARGEST_BYTES = 100_000_000
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -42,6 +44,8 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "kafka": {"session_timeout_ms": 6_000},
     "button": {"api_key": API_KEY, "request_timeout_seconds": 5, "connect_timeout_seconds": 2},
     "delivery": {"drain_seconds": 11, "shutdown_seconds": 15},
+    # The events of plans that are the same for ever have times that grow old.
+    "ledger": {"partitions": LEDGER_PARTITIONS, "horizon_days": 3_650},
     "log": {"format": "json"},
 }
 _PARTITION = re.compile(r"/(\d+)")
@@ -79,18 +83,12 @@ class World:
         self.events = broker.create_topic(unique_topic("events"), partitions, events_config)
         self.sessions = broker.create_topic(unique_topic("sessions"), 2, {"cleanup.policy": "compact"})
         self.dead_letters = broker.create_topic(unique_topic("dead-letters"), config=dead_letters_config)
+        self.ledger = unique_topic("orders")
+        """The ledger's topic, which the first connector makes."""
         self.placed: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         """Where the events of each order lie: partition and offset, in their order."""
         self._admin = broker.admin()
-        self._producer = Producer(
-            {
-                "bootstrap.servers": broker.bootstrap_servers,
-                "linger.ms": 5,
-                "log_level": 2,
-                "enable.idempotence": True,
-                "message.max.bytes": _LARGEST_BYTES,
-            },
-        )
+        self._producer = self._new_producer()
         with ExitStack() as stack:
             self.offsets = GroupOffsets(broker.bootstrap_servers, self.group, self.events, partitions)
             stack.callback(self.offsets.close)
@@ -109,6 +107,17 @@ class World:
     ) -> None:
         """End every process."""
         self._stack.close()
+
+    def _new_producer(self) -> Producer:
+        return Producer(
+            {
+                "bootstrap.servers": self.broker.bootstrap_servers,
+                "linger.ms": 5,
+                "log_level": 2,
+                "enable.idempotence": True,
+                "message.max.bytes": _LARGEST_BYTES,
+            },
+        )
 
     def connector(
         self,
@@ -139,6 +148,7 @@ class World:
             },
             "sessions": {"topic": self.sessions},
             "dead_letters": {"topic": self.dead_letters},
+            "ledger": {"topic": self.ledger},
             "button": {"base_url": self.sandbox.url},
         }
         areas = SETTINGS.keys() | of_this_world.keys() | changes.keys()
@@ -154,6 +164,7 @@ class World:
                 topic or self.events,
                 record.value,
                 record.key,
+                -1 if record.partition is None else record.partition,
                 headers=list(record.headers),
                 on_delivery=partial(self._place, record.order_id),
             )
@@ -165,6 +176,20 @@ class World:
         assert error is None, error
         if order_id is not None:
             self.placed[order_id].append((message.partition() or 0, message.offset() or 0))
+
+    def add_partitions(self, count: int) -> None:
+        """Let the events' topic have so many partitions in all; keys move."""
+        added = NewPartitions(self.events, count)
+        self._admin.create_partitions([added])[self.events].result(_REQUEST_SECONDS)
+        self.partitions = count
+        self._producer = self._new_producer()  # the old one would not notice for a while
+        self.offsets = GroupOffsets(self.broker.bootstrap_servers, self.group, self.events, count)
+        self._stack.callback(self.offsets.close)
+        wait_until(self._has_all_partitions, _REQUEST_SECONDS, awaiting=f"{count} partitions")
+
+    def _has_all_partitions(self) -> bool:
+        topic = self._producer.list_topics(self.events, timeout=_REQUEST_SECONDS).topics[self.events]
+        return len(topic.partitions) == self.partitions
 
     def produce_at_pace(self, records: Sequence[Produced], per_second: float, *watched: Connector) -> None:
         """Write records evenly over time, while the ``watched`` must go on."""
@@ -201,6 +226,15 @@ class World:
     def read_dead_letters(self) -> list[Record]:
         """Return the dead letters that are there now."""
         return read_all(self.broker.bootstrap_servers, {self.dead_letters: 1})
+
+    def read_ledger(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the newest fact of each event by order and event, as it lies in the ledger's topic."""
+        facts: dict[str, dict[str, dict[str, Any]]] = {}
+        for record in read_all(self.broker.bootstrap_servers, {self.ledger: LEDGER_PARTITIONS}):
+            key = json.loads(record.key or b"[]")
+            if len(key) > 1 and record.value is not None:
+                facts.setdefault(key[0], {})[" ".join(key[1:])] = json.loads(record.value)
+        return facts
 
     def members_with_partitions(self) -> int:
         """Count the group's members that own at least one partition; 0 while the group rebalances."""
