@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[2]
-_PAGES = [_ROOT / "CONTRIBUTING.md", *(_ROOT / "docs" / name for name in ("producers.md", "tracing.md"))]
+_PAGES = [_ROOT / "CONTRIBUTING.md", *(_ROOT / "docs" / name for name in ("producers.md", "tracing.md", "ledger.md"))]
 _METRICS = {exposed_name(row) for row in table.TABLE}
 
 
