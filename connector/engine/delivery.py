@@ -34,6 +34,7 @@ from connector.domain.outcomes import (
     LookUp,
     NotFound,
     Observe,
+    Question,
     Refused,
     Retry,
 )
@@ -70,6 +71,9 @@ if TYPE_CHECKING:
 
 _ASK_AGAIN_SECONDS = 0.1
 """How soon an event that ``may_start`` held back asks again."""
+
+_WHETHER_WE_ARE_SERVED = frozenset((Question.FORBIDDEN, Question.PROBE))
+"""What is asked when an answer may mean that Button serves us no more; it opens nothing that is closed."""
 
 _UNREADABLE = Reject(
     "unreadable_order",
@@ -268,7 +272,11 @@ class Delivery:
             case Ambiguous():
                 self._unknown(lane, task, operation, outcome, now)
             case LookUp():
-                self._answered()
+                if outcome.question in _WHETHER_WE_ARE_SERVED:
+                    self._admission.abandoned(now)
+                    self._reopened.set()
+                else:
+                    self._answered()
                 self._ask(lane, task, outcome)
             case Refused() | Finalized():
                 self._answered()
@@ -326,6 +334,8 @@ class Delivery:
             self._report(task, operation, outcome, delay_seconds)
         else:
             self._failed(task, operation, outcome, now, delay_seconds)
+        if self._books is not None:
+            task.call = None  # More may be known by then, and what is told must be all of it.
         self._lanes.offer_later(lane, delay_seconds)
 
     def _failed(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from connector.domain.events import CommerceEvent
     from connector.domain.orders import Reject
-    from connector.engine.ports import Preparation, RawRecord, Tracer
+    from connector.engine.ports import OrderApi, OrderLedger, Preparation, RawRecord, Tracer
 
 
 class Bench:
@@ -37,8 +37,13 @@ class Bench:
         options: EngineOptions | None = None,
         max_records: int = 1000,
         tracer: Tracer | None = None,
+        ledger: OrderLedger | None = None,
+        orders: OrderApi | None = None,
     ) -> None:
-        """Put it together; :meth:`running` starts it. ``max_records`` bounds what is delivered and not committed."""
+        """Put it together; :meth:`running` starts it. ``max_records`` bounds what is delivered and not committed.
+
+        ``orders`` stands in for the fake of Button's API.
+        """
         self.source = FakeSource(max_records)
         self.decoder = FakeDecoder()
         self.button = FakeButton()
@@ -50,13 +55,14 @@ class Bench:
             Ports(
                 source=self.source,
                 decoder=self.decoder,
-                orders=self.button,
+                orders=orders or self.button,
                 sessions=self.sessions,
                 dead_letters=self.letters,
                 clock=FixedClock(),
                 observer=self.seen,
                 may_start=lambda _topic_partition: self.may_start(),
                 tracer=tracer,
+                ledger=ledger,
             ),
             options or EngineOptions(),
             Random(7),  # noqa: S311  jitter, not cryptography

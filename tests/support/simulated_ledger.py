@@ -17,7 +17,7 @@ from connector.domain.facts import NO_FACTS, Fact, Mark, MarkKind, OrderFacts, R
 from connector.tables.ledger_clean import told_everything
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from random import Random
 
 
@@ -118,6 +118,7 @@ class SimulatedLedger:
         self._timer: asyncio.TimerHandle | None = None
         self._is_alive = True
         self.position = 0
+        self.is_impatient = False
         self.judge: Callable[[bool], bool] = lambda is_clean: is_clean
         log.followers.append(self)
         self.notice()
@@ -147,6 +148,17 @@ class SimulatedLedger:
     def remove(self, order_id: str, event_id: str, *, is_parked: bool = False) -> Awaitable[bool]:
         """Take a fact, or the mark that parks its event, out of the ledger."""
         return self._write(LogEntry(order_id, Slot(event_id, is_parked), None))
+
+    async def waited_too_long(self) -> AsyncIterator[tuple[str, Fact]]:
+        """Yield every refund that waits, if the ledger was told to be impatient."""
+        for order_id, known in [*self._orders.items()]:
+            for fact in [*known.facts.values()]:
+                if self.is_impatient and isinstance(fact.said, Refund) and not fact.told:
+                    yield order_id, fact
+
+    async def take_out_expired(self) -> int:
+        """Forget nothing: simulated time never reaches the horizon."""
+        return 0
 
     # What may happen to it.
 
