@@ -5,16 +5,20 @@ ARG BASE_IMAGE=docker.io/library/python:3.13.15-slim-trixie@sha256:9d2e5553305c7
 
 # --- What it depends on, by hash; as long as the locks stay, this comes from the cache. ---
 FROM ${BASE_IMAGE} AS dependencies
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ENV COMPILE="python -m compileall -q --invalidation-mode unchecked-hash" \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
     PIP_ONLY_BINARY=:all: \
     PIP_REQUIRE_HASHES=1
 WORKDIR /src
 COPY requirements/image.txt requirements/
 # The secret is optional: where pip gets packages from, and whom it trusts, without a trace in the image.
+# Bytecode is made here, because a read-only file system could not keep it: without it every start compiles anew.
+# Unchecked, because sources in an image do not change; and so it is the same whenever it is made.
 RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     python -m venv --without-pip /opt/button-connector \
-    && python -m pip --python /opt/button-connector/bin/python install --quiet --no-compile -r requirements/image.txt
+    && python -m pip --python /opt/button-connector/bin/python install --quiet --no-compile -r requirements/image.txt \
+    && $COMPILE /opt/button-connector/lib
 
 # --- The bill of materials: made by a tool that stays here, of what is really installed. ---
 FROM dependencies AS sbom
@@ -33,12 +37,10 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,t
 COPY LICENSE README.md pyproject.toml ./
 COPY schemas schemas
 COPY connector connector
-# Bytecode is made here, because a read-only file system could not keep it: without it every start compiles anew.
-# Unchecked, because sources in an image do not change; and so it is the same whenever it is made.
 RUN PIP_REQUIRE_HASHES=0 python -m pip wheel --quiet --no-build-isolation --no-deps --no-index --wheel-dir /dist . \
     && PIP_REQUIRE_HASHES=0 python -m pip --python /opt/button-connector/bin/python install --quiet --no-compile \
         --no-deps --no-index /dist/*.whl \
-    && python -m compileall -q --invalidation-mode unchecked-hash /opt/button-connector/lib
+    && $COMPILE /opt/button-connector/lib/python3.*/site-packages/connector
 
 # --- What runs. ---
 FROM ${BASE_IMAGE} AS runtime
@@ -62,6 +64,8 @@ RUN find /usr/local/bin -name 'pip*' -delete \
 COPY --from=sbom /sbom.cdx.json /usr/share/button-connector/sbom.cdx.json
 COPY LICENSE /usr/share/button-connector/LICENSE
 COPY --from=build /opt/button-connector /opt/button-connector
+# Images of Python come without the bytecode of its library; this keeps that of the part which the connector uses.
+RUN PYTHONDONTWRITEBYTECODE='' python -c 'import connector.app, connector.cli.check, connector.cli.explain, http.client'
 # The one place, beside /tmp, that is written to.
 VOLUME ["/var/lib/button-connector"]
 WORKDIR /var/lib/button-connector

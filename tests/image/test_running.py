@@ -52,7 +52,8 @@ def world(kafka: Broker, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def container(podman: Podman, image: str, tmp_path: Path, world: World) -> Iterator[ConnectorContainer]:
     """Give a container of this world that is not started yet."""
-    with ConnectorContainer(podman, image, tmp_path, world.settings(SETTINGS)) as made:
+    settings = world.settings({**SETTINGS, "ledger": {"topic": f"{world.events}-ledger", "horizon_days": 3_650}})
+    with ConnectorContainer(podman, image, tmp_path, settings) as made:
         yield made
 
 

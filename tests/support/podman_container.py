@@ -7,6 +7,7 @@ of the tests listen on loopback only.
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Self
@@ -38,6 +39,7 @@ TABLES = "/var/lib/button-connector"
 _CONFIG = "/etc/button-connector"
 _KEY = "/run/secrets/button-api-key"
 _START_SECONDS = 40.0
+_SHOWN_CHARACTERS = 3_000
 
 
 class ConnectorContainer:
@@ -75,9 +77,8 @@ class ConnectorContainer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End what runs; show its log when something went wrong."""
-        if error is not None and hasattr(error, "add_note"):
-            error.add_note(f"the container's log ends with:\n{self.log()[-3_000:]}")
+        """End what runs, and print the end of its log, which pytest shows of a test that failed."""
+        sys.stderr.write(f"\nthe container's log ends with:\n{self.log()[-_SHOWN_CHARACTERS:]}")
         self._podman.attempt("rm", "--force", "--time", "1", self.name)
         self._podman.attempt("volume", "rm", "--force", self.name)
 
@@ -122,7 +123,7 @@ class ConnectorContainer:
     def check(self) -> None:
         """Raise if it does not run."""
         state = self._podman("inspect", "--format", "{{.State.Status}}", self.name).strip()
-        assert state == "running", f"the container is {state}:\n{self.log()[-3_000:]}"
+        assert state == "running", f"the container is {state}:\n{self.log()[-_SHOWN_CHARACTERS:]}"
 
     def _is_ready(self) -> bool:
         self.check()
