@@ -424,12 +424,9 @@ class Delivery:
             task.assignment.end()
 
     def _once_more(self, lane: Lane[Task], task: Task) -> None:
-        """Decide again with what is known by now; nothing is decided again during a revoke."""
-        if task.assignment.is_owned:
-            task.decide_again()
-            self._lanes.offer(lane)
-        else:
-            self._lanes.settle(lane)
+        """Decide again with what is known by now; whoever takes the lane starts nothing that is not ours any more."""
+        task.decide_again()
+        self._lanes.offer(lane)
 
     def bury(  # noqa: PLR0913  the event, why, and what follows it
         self,
