@@ -118,13 +118,9 @@ class Store:
         except Exception as error:
             raise self._explained(error) from error
 
-    def disk_bytes(self) -> int:
-        """Return how much room the values take on disk."""
-        return self._files.property_int_value("rocksdb.total-sst-files-size") or 0
-
-    def entries(self) -> int:
-        """Return about how many keys there are."""
-        return self._files.property_int_value("rocksdb.estimate-num-keys") or 0
+    def property(self, name: str) -> int:
+        """Return one of RocksDB's figures, for example ``estimate-num-keys``; 0 where there is none."""
+        return self._files.property_int_value(f"rocksdb.{name}") or 0
 
     def close(self) -> None:
         """Let go of the files; what was not flushed is lost. May be called again."""

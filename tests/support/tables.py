@@ -62,7 +62,7 @@ def followed(
     delete_retention_ms: int | None = DAY_MS,
 ) -> FollowedTopic:
     """Return what a follower says of its topic."""
-    return FollowedTopic(topic, cluster_id, topic_id, delete_retention_ms, ends or {0: (0, 10_000)})
+    return FollowedTopic(topic, cluster_id, topic_id, delete_retention_ms, ends or {0: (0, 10_000), 1: (0, 10_000)})
 
 
 def row(
