@@ -34,6 +34,7 @@ class ExpectedOrder(NamedTuple):
 
     fields: dict[str, Any]
     is_cancelled: bool = False
+    is_amended: bool = False
 
 
 @dataclass(slots=True)
@@ -43,7 +44,6 @@ class Expectation:
     orders: dict[str, ExpectedOrder] = field(default_factory=dict)
     dead_letters: dict[Place, str] = field(default_factory=dict)
     skipped: list[Place] = field(default_factory=list)
-    told: int = 0
 
 
 class _Sessions:
@@ -85,11 +85,9 @@ def _add(expectation: Expectation, record: Record, event: Event | None, sessions
     order_id = action["transaction_id"]
     match action["action"]:
         case "purchase":
-            expectation.told += 1
             expectation.orders.setdefault(order_id, ExpectedOrder(_fields(event, sessions)))
         case "refund":
-            expectation.told += 1
-            expectation.orders[order_id] = expectation.orders[order_id]._replace(is_cancelled=True)
+            expectation.orders[order_id] = _less(expectation.orders[order_id], action.get("products") or [])
         case _:
             expectation.skipped.append(place)
 
@@ -111,6 +109,22 @@ def _fields(event: Event, sessions: _Sessions) -> dict[str, Any]:
         "line_items": [_line(product, code) for product in action["products"]],
     }
     return fields if token is None else {**fields, "btn_ref": token}
+
+
+def _less(order: ExpectedOrder, returned: list[Event]) -> ExpectedOrder:
+    """Return an order without what came back, which is all of it if nothing is named."""
+    if order.is_cancelled or not returned:
+        return order._replace(is_cancelled=True)
+    lines = {line["identifier"]: dict(line) for line in order.fields["line_items"]}
+    total = order.fields["total"]
+    for product in returned:
+        line = lines[product["id"]]
+        worth = _minor(product["price"] * product["quantity"], order.fields["currency"])
+        line["quantity"] -= int(product["quantity"])
+        line["total"] -= worth
+        total -= worth
+    left = [line for line in lines.values() if line["quantity"]]
+    return ExpectedOrder({**order.fields, "total": total, "line_items": left}, is_cancelled=not left, is_amended=True)
 
 
 def _line(product: Event, code: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Screen:
         """Take the console; whether it is a terminal decides on the view."""
         self._console = console
         self._live: Live | None = None
-        self._seen: dict[str, bool] = {}
+        self._seen: dict[str, tuple[int, bool]] = {}
         self._newest: deque[str] = deque(maxlen=_SHOWN_ORDERS)
 
     def say(self, text: str) -> None:
@@ -67,13 +67,16 @@ class Screen:
 
     def _news(self, orders: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         for order_id, order in orders.items():
-            if order_id not in self._seen:
-                fields = order["fields"]
-                token = fields.get("btn_ref", "no token")
-                yield f"{order_id}  reported   {fields['total']:>9} {fields['currency']} minor units  {token}"
-            if order["cancelled"] and not self._seen.get(order_id):
+            fields, seen = order["fields"], self._seen.get(order_id)
+            state = (fields["total"], order["cancelled"])
+            worth = f"{fields['total']:>9} {fields['currency']} minor units"
+            if seen is None:
+                yield f"{order_id}  reported   {worth}  {fields.get('btn_ref', 'no token')}"
+            elif seen != state and not order["cancelled"]:
+                yield f"{order_id}  amended to {worth}"
+            if order["cancelled"] and seen != state:
                 yield f"{order_id}  cancelled"
-            self._seen[order_id] = order["cancelled"]
+            self._seen[order_id] = state
 
     def _view(self, progress: Progress) -> Group:
         cancelled = sum(order["cancelled"] for order in progress.orders.values())

@@ -68,7 +68,14 @@ class Shop:
 
     def day(self, orders: int) -> Day:
         """Return a day with so many orders, of which some have two to four events, and one record that is cut."""
-        tales = (self._plain, self._duplicated, self._plain, self._cancelled, self._plain, self._all_at_once)
+        tales = (
+            self._plain,
+            self._duplicated,
+            self._sent_back,
+            self._cancelled,
+            self._plain,
+            self._all_at_once,
+        )
         for number in range(orders):
             tales[number % len(tales)](self._shopper())
             if number == orders // 2:
@@ -88,6 +95,11 @@ class Shop:
     def _cancelled(self, shopper: _Shopper) -> None:
         bought = self._buy(shopper)
         self._take_back(shopper, bought)
+
+    def _sent_back(self, shopper: _Shopper) -> None:
+        bought = self._buy(shopper, fewest_products=2)
+        product = self._random.choice(bought["product_action"]["products"])
+        self._take_back(shopper, bought, {"id": product["id"], "quantity": Decimal(1), "price": product["price"]})
 
     def _all_at_once(self, shopper: _Shopper) -> None:
         bought = self._buy(shopper)
@@ -119,10 +131,16 @@ class Shop:
         event = self._event(shopper, {"action": "add_to_cart", "products": [self._line(_CENT)]})
         self._tell(event, key=shopper.session_uuid)
 
-    def _buy(self, shopper: _Shopper, *, is_cut: bool = False) -> Event:
+    def _buy(
+        self,
+        shopper: _Shopper,
+        *,
+        fewest_products: int = 1,
+        is_cut: bool = False,
+    ) -> Event:
         self._orders += 1
         code, step = _CURRENCIES[self._orders % len(_CURRENCIES)]
-        products = [self._line(step) for _ in range(self._random.randint(1, 3))]
+        products = [self._line(step) for _ in range(self._random.randint(fewest_products, 3))]
         goods = sum((product["total_product_amount"] for product in products), Decimal(0))
         tax, shipping = self._amount(step, 500), self._amount(step, 800)
         action = {
@@ -139,8 +157,11 @@ class Shop:
         self._tell(event, is_cut=is_cut)
         return event
 
-    def _take_back(self, shopper: _Shopper, bought: Event) -> Event:
+    def _take_back(self, shopper: _Shopper, bought: Event, *products: Event) -> Event:
+        """Take back some products, or the whole order."""
         action = {"action": "refund", "transaction_id": bought["product_action"]["transaction_id"]}
+        if products:
+            action["products"] = [*products]
         event = self._event(shopper, action, currency_code=bought["currency_code"])
         self._tell(event)
         return event
