@@ -22,7 +22,7 @@ from tests.support.kube_tools import control_plane, custom_resources, helm_tools
 from tests.support.polling import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NODES = ("node-0", "node-1", "node-2")
@@ -75,6 +75,32 @@ class Cluster:
         assert done.code == 0, f"{program} {' '.join(arguments)}: {done.output}"
         return done.output
 
+    @contextmanager
+    def watching(self, *what: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+        """Give a function that returns, once, every event of these objects since they were listed."""
+        command = [
+            str(control_plane() / "kubectl"),
+            "get",
+            *what,
+            "--watch",
+            "--output-watch-events",
+            "--output",
+            "json",
+        ]
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own tool
+            assert process.stdout is not None
+            first = process.stdout.readline()  # Whatever is done from now on is seen.
+
+            def read() -> list[dict[str, Any]]:
+                process.terminate()
+                rest, _ = process.communicate(timeout=_STOP_SECONDS)
+                return list(_documents(first + rest))
+
+            try:
+                yield read
+            finally:
+                process.kill()
+
     def get(self, *what: str) -> dict[str, Any]:
         """Return an object, or a list of them, as the API server has it."""
         got: dict[str, Any] = json.loads(self.run("kubectl", "get", *what, "--output", "json"))
@@ -84,6 +110,18 @@ class Cluster:
         """Return the objects of a list."""
         found: list[dict[str, Any]] = self.get(*what)["items"]
         return found
+
+
+def _documents(text: str) -> Iterator[dict[str, Any]]:
+    """Yield JSON objects that follow one another; the last may be cut off."""
+    decoder = json.JSONDecoder()
+    while text := text.lstrip():
+        try:
+            document, end = decoder.raw_decode(text)
+        except ValueError:
+            return
+        yield document
+        text = text[end:]
 
 
 @contextmanager

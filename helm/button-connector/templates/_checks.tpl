@@ -71,6 +71,9 @@
 {{- end -}}
 {{- end -}}
 
+{{- if ($config.tables | default dict).directory -}}
+{{- fail (printf "config.tables.directory (%s) is the chart's own, which mounts the tables' volume: leave it out." $config.tables.directory) -}}
+{{- end -}}
 {{- if eq (int $config.ops.port) 0 -}}
 {{- fail "config.ops.port is 0 (any free port), but the probes must know it: give a number." -}}
 {{- end -}}
