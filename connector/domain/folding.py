@@ -5,7 +5,9 @@ Owns what the facts of an order add up to. Pure, and the same in whatever order 
 an order is put into one by what the events say themselves, never by when they arrived.
 
 - The current purchase is the one that happened last. What Button showed (*observed*) stands in for it only while no
-  event has told of one.
+  event has told of one, and no refund waits for one: the purchase may have been told less that refund, by one who died
+  before it could write that down, and the refund would be taken off twice. Of what was shown at several times it is the
+  most: the others had refunds taken off already.
 - Refunds are taken off it in the order in which they happened. One that cannot be applied to it is left out and named.
 - A cancel is for ever: once Button was told to cancel, or showed the order as cancelled, nothing undoes it.
 - Marks take no part.
@@ -65,7 +67,7 @@ def fold(facts: Mapping[str, Fact] | Iterable[Fact]) -> OrderState:
     if not events:
         return UNKNOWN
     base = base_of(events)
-    is_cancelled = any(_is_cancel(fact) for fact in events)
+    is_cancelled = is_called_off(events)
     if base is None:
         return OrderState(Status.CANCELLED if is_cancelled else Status.WAITING)
     balance, inapplicable = _less_refunds(base, events)
@@ -87,19 +89,25 @@ def when(fact: Fact) -> tuple[int, str]:
 
 def base_of(events: Iterable[Fact]) -> Balance | None:
     """Return the purchase, with nothing taken back yet, of facts that are in order; ``None`` if it is not known."""
-    observed: Order | None = None
-    purchase: Purchase | None = None
-    for fact in events:
-        match fact.said:
-            case Purchase():
-                purchase = fact.said
-            case Observed(order=order):
-                observed = order
-            case _:
-                pass
-    if purchase is not None:
-        return opened(purchase.order, purchase.gross_total)
-    return None if observed is None else opened(observed, None)
+    events = list(events)
+    purchases = [fact.said for fact in events if isinstance(fact.said, Purchase)]
+    if purchases:
+        return opened(purchases[-1].order, purchases[-1].gross_total)
+    if any(isinstance(fact.said, Refund) and not fact.told for fact in events):
+        return None
+    observed = shown_at_button(events)
+    return None if observed is None else opened(observed.order, None)
+
+
+def shown_at_button(events: Iterable[Fact]) -> Observed | None:
+    """Return the most that Button ever showed of the order, ``None`` where it was not asked or showed nothing."""
+    shown = [fact.said for fact in events if isinstance(fact.said, Observed)]
+    return max(shown, key=lambda each: (each.order.total, len(each.order.line_items)), default=None)
+
+
+def is_called_off(events: Iterable[Fact]) -> bool:
+    """Return whether Button was told to cancel the order, or showed it as cancelled."""
+    return any(_is_cancel(fact) for fact in events)
 
 
 def _is_cancel(fact: Fact) -> bool:

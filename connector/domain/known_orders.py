@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from connector.domain.balances import Balance, opened, take
 from connector.domain.facts import Fact, Mark, MarkKind, Observed, Purchase, Refund
-from connector.domain.folding import OrderState, Status, base_of, fold, in_order, when
+from connector.domain.folding import OrderState, Status, base_of, fold, in_order, is_called_off, shown_at_button, when
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
 from connector.domain.policy import ChangedPurchase, OverRefund
 
@@ -81,7 +81,7 @@ def decide_purchase(event: CommerceEvent, order: Order, purchase: Purchase, know
         return _DUPLICATE
     if purchases:
         return _changed(own, purchases[-1], events, known, policy)
-    observed = next((fact.said for fact in events if isinstance(fact.said, Observed)), None)
+    observed = shown_at_button(events)
     if observed is not None:
         return _seen_at_button(own, purchase, observed, events, known)
     decision = _tell(_fold_with(own, events), own, known)
@@ -108,7 +108,8 @@ def decide_refund(event: CommerceEvent, order_id: str, refund: Refund, known: Kn
         return _over_refund("more than is left of the order")
     if taken.balance == state.balance:
         return _CHANGES_NOTHING
-    return _tell(_fold_with(own, events), own, known)
+    told = own._replace(told=(own.event_id,))  # it does not wait, so what Button showed may be built on
+    return _tell(_fold_with(told, events), told, known)
 
 
 def _changed(own: Fact, current: Fact, events: list[Fact], known: Known, policy: Policy) -> Decision:
@@ -144,7 +145,8 @@ def _seen_at_button(own: Fact, purchase: Purchase, seen: Observed, events: list[
     """
     is_refunded = any(isinstance(fact.said, Refund) for fact in events)
     there, ordered = seen.order, purchase.order
-    if seen.is_cancelled:
+    is_cancelled = any(isinstance(fact.said, Observed) and fact.said.is_cancelled for fact in events)
+    if is_cancelled and not is_refunded:  # else it may be the refund that was told already
         return _after_cancel_again()
     is_same = there.total == ordered.total or (is_refunded and there.total < ordered.total)
     if there.currency != ordered.currency or not is_same:
@@ -153,7 +155,7 @@ def _seen_at_button(own: Fact, purchase: Purchase, seen: Observed, events: list[
             f"Button has the order already, with a total of {there.total} {there.currency} (minor units), and the "
             f"purchase comes to {ordered.total} {ordered.currency}; see who else reports orders and which one is right",
         )
-    if is_refunded and fold(events).status is not Status.CANCELLED:
+    if is_refunded and not is_called_off(events):
         return _tell(_fold_with(own, events), own, known)
     return Note(_with_call(own, known, ""), "exists")
 
@@ -167,7 +169,8 @@ def _without_purchase(own: Fact, order_id: str, known: Known) -> Decision:
             f"the purchase of the order is a dead letter ({parked.reason or 'see there'}); replay that one first, then "
             "this refund",
         )
-    return Await(own) if known.is_absent_at_button else Lookup(order_id)
+    is_asked = known.is_absent_at_button or shown_at_button(known.order.facts.values()) is not None
+    return Await(own) if is_asked else Lookup(order_id)
 
 
 def _parked(fact: Fact) -> Mark | None:

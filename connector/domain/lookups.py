@@ -12,6 +12,8 @@ Why the rows are as they are:
 
 - Two answers that contradict each other ("exists" and "not found", "not found" and open) may only be a moment apart at
   Button, so the call is repeated within ``visibility_seconds``. After that it is for people to see.
+- An update of an order that is cancelled at Button waits as well: another replica may have cancelled it and not have
+  written that down yet. What is decided again then knows of it.
 - An order that Button shows just as an update would have it needs no update, whatever the answer to it was.
 - The probe of a 403 asks for an order that nobody reported. If the lookup of the very order were asked instead, one
   order that may not be touched would halt everything, again and again.
@@ -112,18 +114,18 @@ PAIRS = (
     Pair(_CANCEL, Question.GONE,        _OFF,                PairVerdict.ALREADY_APPLIED, "already_cancelled"),
     Pair(_CANCEL, Question.GONE,        _SEEN,               PairVerdict.WAIT,            "gone_but_open", _BY_HAND),
     Pair(_UPDATE, Question.GONE,        (Shown.AS_TOLD,),    PairVerdict.ALREADY_APPLIED, "already_updated"),
-    Pair(_UPDATE, Question.GONE,        (Shown.CANCELLED,),  PairVerdict.REFUSED,         "order_cancelled", _BY_HAND),
+    Pair(_UPDATE, Question.GONE,        (Shown.CANCELLED,),  PairVerdict.WAIT,            "order_cancelled", _BY_HAND),
     Pair(_UPDATE, Question.GONE,        (Shown.ABSENT,),     PairVerdict.WAIT,            "order_absent", _BY_HAND),
     Pair(_UPDATE, Question.GONE,        _SEEN,               PairVerdict.WAIT,            "gone_but_open", _BY_HAND),
     Pair(_CANCEL, Question.FORBIDDEN,   (Shown.CANCELLED,),  PairVerdict.ALREADY_APPLIED, "already_cancelled"),
     Pair(_UPDATE, Question.FORBIDDEN,   (Shown.AS_TOLD,),    PairVerdict.ALREADY_APPLIED, "already_updated"),
-    Pair(_UPDATE, Question.FORBIDDEN,   (Shown.CANCELLED,),  PairVerdict.REFUSED,         "order_cancelled", _BY_HAND),
+    Pair(_UPDATE, Question.FORBIDDEN,   (Shown.CANCELLED,),  PairVerdict.WAIT,            "order_cancelled", _BY_HAND),
     Pair(_CHANGE, Question.FORBIDDEN,   _ANSWERED,           PairVerdict.FINALIZED,       "finalized", _AGREE),
     Pair(_ANY,    Question.PROBE,       (Shown.FORBIDDEN,),  PairVerdict.HALT,            "forbidden", _RIGHTS),
     Pair(_ANY,    Question.PROBE,       _ALL,                PairVerdict.REFUSED,         "forbidden", _THIS_ONE),
     Pair(_CREATE, Question.NO_ANSWER,   _READABLE,           PairVerdict.OBSERVE,         "observed"),
     Pair(_UPDATE, Question.NO_ANSWER,   (Shown.AS_TOLD,),    PairVerdict.APPLIED,         "applied"),
-    Pair(_UPDATE, Question.NO_ANSWER,   (Shown.CANCELLED,),  PairVerdict.REFUSED,         "order_cancelled", _BY_HAND),
+    Pair(_UPDATE, Question.NO_ANSWER,   (Shown.CANCELLED,),  PairVerdict.WAIT,            "order_cancelled", _BY_HAND),
     Pair(_CANCEL, Question.NO_ANSWER,   _OFF,                PairVerdict.APPLIED,         "applied"),
     Pair(_ANY,    Question.NO_ANSWER,   _ALL,                PairVerdict.RETRY,           "no_answer"),
     Pair(_CHANGE, Question.UNCONFIRMED, (Shown.OPEN,),       PairVerdict.RETRY,           "unconfirmed"),
@@ -133,6 +135,7 @@ PAIRS = (
     Pair(_ANY,    Question.FORBIDDEN,   (Shown.FORBIDDEN,),  PairVerdict.PROBE,           Question.PROBE),
 )
 # fmt: on
+_OVER = frozenset({"order_cancelled", "order_absent"})
 _NEVER_ASKED = Pair(_ANY, Question.EXISTS, _ALL, PairVerdict.RETRY, "unsettled")
 """Questions that no answer to such a call raises; calls that have another answer by then are made again."""
 
@@ -175,6 +178,14 @@ def after_lookup(
             raise TypeError(message)
         case _:
             assert_never(shown)
+
+
+def is_over(refused: Refused) -> bool:
+    """Return whether the call was for an order that is not at Button any more, which is for ever.
+
+    Of an event that was told before, that is no news: whoever cancelled the order since has yet to write it down.
+    """
+    return refused.reason in _OVER
 
 
 def _settle(  # noqa: PLR0911  one for each kind of outcome

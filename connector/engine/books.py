@@ -72,7 +72,9 @@ class Books:
     def observed(self, task: Task, observed: Observed) -> asyncio.Future[bool]:
         """Write down what Button showed of the order."""
         base = -1 if task.order is None else task.order.last
-        return self._append(task, Fact(_OBSERVED, observed, task.event.occurred_at_ms, (_OBSERVED,), base))
+        # What is shown later has had refunds taken off, and must not take the place of what was shown before.
+        event_id = f"{_OBSERVED}:{'cancelled' if observed.is_cancelled else observed.order.total}"
+        return self._append(task, Fact(event_id, observed, task.event.occurred_at_ms, (event_id,), base))
 
     def parked(self, task: Task, reason: str) -> asyncio.Future[bool]:
         """Mark the order of a purchase that is a dead letter."""

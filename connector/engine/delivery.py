@@ -22,7 +22,7 @@ from connector.domain.attribution import attribute, is_attributable, session_key
 from connector.domain.dead_letter import Stage
 from connector.domain.facts import Observed
 from connector.domain.lifecycle import decide
-from connector.domain.lookups import PROBE_ORDER_ID, after_lookup, operation_of
+from connector.domain.lookups import PROBE_ORDER_ID, after_lookup, is_over, operation_of
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
 from connector.domain.outcomes import (
     AlreadyApplied,
@@ -241,6 +241,8 @@ class Delivery:
             task.looked_up_at = now
         settled = after_lookup(call, asked, shown, now - task.looked_up_at, self._use.answers)
         task.asked = None
+        if isinstance(settled, Refused) and is_over(settled) and _was_told(task, call):
+            settled = AlreadyApplied(settled.reason)
         if isinstance(settled, Observe):
             self._answered()
             self._observed(lane, task, settled.observed)
@@ -488,3 +490,9 @@ class Delivery:
                 await self._reopened.wait()
         except TimeoutError:
             pass
+
+
+def _was_told(task: Task, call: Call) -> bool:
+    """Return whether the event is only told again: its fact lies in the ledger."""
+    fact = None if isinstance(call, Lookup) else call.fact
+    return fact is not None and task.order is not None and fact.event_id in task.order.facts

@@ -269,9 +269,10 @@ def _amended(order: Order, said: Said) -> str | None:
         return "unknown_product"
     except OverRefundError:
         return "over_refund"
-    if left == order.left():
+    before = order.left()
+    if left == before:
         return ""
-    return "finalized" if order.is_final else None
+    return "finalized" if order.is_final and _open(left) != _open(before) else None
 
 
 def _takes_all(order: Order, said: Said) -> bool:

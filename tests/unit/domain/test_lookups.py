@@ -73,7 +73,7 @@ def settle(call: Call, question: Question, shown: Outcome, waited_seconds: float
         (UPDATE, GONE, OTHER_LINES, Retry),
         (UPDATE, GONE, UNREADABLE, Retry),
         (UPDATE, GONE, NotFound(), Retry),
-        (UPDATE, GONE, CANCELLED, Refused),
+        (UPDATE, GONE, CANCELLED, Retry),
         # Not allowed to change it: final, unless it is done already.
         (CANCEL, Question.FORBIDDEN, OTHER, Finalized),
         (CANCEL, Question.FORBIDDEN, NotFound(), Finalized),
@@ -81,7 +81,7 @@ def settle(call: Call, question: Question, shown: Outcome, waited_seconds: float
         (CANCEL, Question.FORBIDDEN, CANCELLED, AlreadyApplied),
         (UPDATE, Question.FORBIDDEN, OTHER, Finalized),
         (UPDATE, Question.FORBIDDEN, AS_TOLD, AlreadyApplied),
-        (UPDATE, Question.FORBIDDEN, CANCELLED, Refused),
+        (UPDATE, Question.FORBIDDEN, CANCELLED, Retry),
         (UPDATE, Question.FORBIDDEN, FORBIDDEN, LookUp),
         # The probe: all of us, or this order alone.
         (CREATE, Question.PROBE, FORBIDDEN, Halt),
@@ -96,7 +96,7 @@ def settle(call: Call, question: Question, shown: Outcome, waited_seconds: float
         (UPDATE, NO_ANSWER, AS_TOLD, Applied),
         (UPDATE, NO_ANSWER, OTHER, Retry),
         (UPDATE, NO_ANSWER, NotFound(), Retry),
-        (UPDATE, NO_ANSWER, CANCELLED, Refused),
+        (UPDATE, NO_ANSWER, CANCELLED, Retry),
         (CANCEL, NO_ANSWER, CANCELLED, Applied),
         (CANCEL, NO_ANSWER, NotFound(), Applied),
         (CANCEL, NO_ANSWER, OTHER, Retry),
@@ -128,6 +128,7 @@ def test_each_pair_of_answers_means_what_is_listed(
         (CREATE, EXISTS, NotFound(), "order_absent"),
         (CANCEL, GONE, OTHER, "gone_but_open"),
         (UPDATE, GONE, NotFound(), "order_absent"),
+        (UPDATE, GONE, CANCELLED, "order_cancelled"),
         (UPDATE, GONE, UNREADABLE, "gone_but_open"),
     ],
 )
