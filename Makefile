@@ -17,11 +17,11 @@ IMAGE := button-connector:latest
 BUILD_IMAGE := $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker)
 SBOM := build/sbom.cdx.json
 
-.PHONY: help demo test pythons check benchmark image sbom lint format docs lock clean
+.PHONY: help demo test pythons check benchmark image sbom kubernetes lint format docs chart lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-9s %s\n' "$$name" "$$what"; done
+		printf '  make %-10s %s\n' "$$name" "$$what"; done
 
 demo: $(VENV)/.runtime ## Watch orders arrive: Kafka, Button and the connector on this machine
 	@$(BIN)/button-connector demo
@@ -47,6 +47,10 @@ sbom: image ## Write the image's software bill of materials to build/sbom.cdx.js
 	@mkdir -p $(dir $(SBOM))
 	$(ENGINE) run --rm --network none --entrypoint cat $(IMAGE) /usr/share/button-connector/sbom.cdx.json >$(SBOM)
 
+kubernetes: $(VENV)/.heavy ## Make the tools of the chart's tests (a quarter of an hour, once), and run them
+	$(BIN)/python -m tests.support.kube_tools
+	$(BIN)/python -m pytest tests/kubernetes
+
 lint: $(VENV)/.heavy ## The part of check that runs no test
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/ruff check --quiet .
@@ -63,6 +67,11 @@ docs: $(VENV)/.dev ## Make anew the pages that are made from the code
 	$(BIN)/python -m tests.support.response_docs
 	$(BIN)/button-connector config reference --format markdown >docs/settings.md
 	$(BIN)/button-connector config schema >docs/settings.schema.json
+	$(BIN)/python -m tests.support.helm_values
+
+chart: docs ## Make anew what is made from the chart's values, too: its schema, its README and the rendered examples
+	$(BIN)/python -m tests.support.kube_tools helm_tools
+	$(BIN)/python -m tests.support.helm_examples
 
 # Hashes for every platform, and no index: where packages come from is the business of the one who installs them.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -75,6 +84,7 @@ lock: $(VENV)/.dev ## Renew the locks from pyproject.toml (UPGRADE=--upgrade for
 	$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --extra otel --constraints requirements/dev.txt --output-file requirements/image.txt
 	$(COMPILE) --group sbom --constraints requirements/dev.txt --output-file requirements/sbom.txt
+	$(COMPILE) tests/kubernetes/requirements.in --output-file tests/kubernetes/requirements.txt
 
 clean: ## Delete what was made here
 	rm -rf $(VENV) $(VENV)-* .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

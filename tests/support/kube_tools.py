@@ -202,8 +202,15 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-if __name__ == "__main__":
+def _make(names: list[str]) -> None:
+    """Make the tools of these names, or all."""
     os.environ["CI"] = "true"
     for get in (helm_tools, control_plane, pod_stages, custom_resources, python_tools, promtool):
-        sys.stdout.write(f"{get.__name__}: {get()}\n")
-        sys.stdout.flush()
+        if not names or get.__name__ in names:
+            sys.stdout.write(f"making {get.__name__}, unless it is there\n")
+            sys.stdout.flush()
+            get()
+
+
+if __name__ == "__main__":
+    _make(sys.argv[1:])
