@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from connector.domain.orders import Order
 
 OBSERVED_ID = "observed"
-"""The identity of the fact that holds what Button showed of an order; no event's identity is spelled like it."""
+"""What begins the identity of a fact that holds what Button showed of an order; no event's begins like it."""
 
 
 class RefundedLine(NamedTuple):

@@ -256,7 +256,7 @@ def test_what_button_shows_becomes_a_fact_before_a_refund_is_computed_from_it() 
             await rig.at_rest()
         assert rig.calls() == ["lookup", "update"]
         assert rig.at_button("o-1") == (800, {"shirt": 1, "mug": 1})
-        assert set(rig.ledger.read("o-1").facts) == {"observed", "m:o-1/returned"}
+        assert set(rig.ledger.read("o-1").facts) == {"observed:1300", "m:o-1/returned"}
 
     run_in_virtual_time(main())
 
