@@ -39,7 +39,7 @@ class Bookkeeping:
         self.follower = TopicFollower(wiring.ledger_follower_options(settings, through), observer)
         self.ledger = Orders(
             wiring.ledger_options(settings, partitions),
-            (wiring.table_options(settings, "orders", passing), self.follower),
+            (wiring.table_options(settings, "ledger", passing), self.follower),
             self._log,
             clock,
             observer,
