@@ -19,9 +19,13 @@ from tests.support.fakes import FakeDeadLetters, FakeDecoder, FakeSessions, Fake
 from tests.support.simulated_ledger import SimulatedLedger, SimulatedLog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connector.domain.events import CommerceEvent
+    from connector.domain.facts import Fact
     from connector.engine.ports import RawRecord
     from tests.support.simulated_button import SimulatedButton
+    from tests.support.simulated_ledger import Slot
 
 _TOPIC = "orders"
 _NOTICED_AFTER_SECONDS = 1.0
@@ -35,6 +39,7 @@ class Replica:
         """Start it, without partitions."""
         self.ledger = SimulatedLedger(cluster.ledger_log, random)
         self.ledger.judge = cluster.judge
+        self.ledger.taken_in = cluster.taken_in
         self.source = FakeSource()
         self.source.log, self.source.committed = cluster.topic, cluster.committed
         self.engine = Engine(
@@ -94,6 +99,8 @@ class Cluster:
         self.faults = 0
         self.unclean = 0
         self.trusts_unclean = False
+        self.keeps_states = False
+        self.clean: set[str] | None = None
         self._meanings = 0
         self._changing = asyncio.Lock()
         self.replicas = [self._start() for _ in range(replicas)]
@@ -103,6 +110,14 @@ class Cluster:
         """Return what the engine is told of an entry."""
         self.unclean += not is_clean
         return is_clean or self.trusts_unclean
+
+    def taken_in(self, fact: Fact, facts: dict[Slot, Fact], is_clean: Callable[[], bool]) -> None:
+        """Let the planted faults at what a replica has read; ``facts`` are the order's, with the new one."""
+        if self.clean is not None:
+            (self.clean.add if is_clean() else self.clean.discard)(fact.event_id)
+        if self.keeps_states:
+            for slot in [slot for slot in facts if slot.event_id not in {*fact.told, fact.event_id}]:
+                del facts[slot]
 
     def _start(self) -> Replica:
         return Replica(self, Random(self.random.random()))  # noqa: S311  reproducible on purpose

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _LIKELIHOODS = {
-    Fault.LOST: 0.03,
+    Fault.LOST: 0.06,
     Fault.NOT_HEARD: 0.02,
     Fault.NOT_SENT: 0.01,
     Fault.UNREADABLE: 0.01,
@@ -233,3 +233,14 @@ def _counted(name: str, rule: Callable[..., Any], outcomes: Counter[str]) -> Cal
         return outcome
 
     return counted
+
+
+def main() -> None:
+    """Play one world, and say what came of it."""
+    tally = Tally()
+    play(World(int(sys.argv[1])), tally)
+    sys.stdout.write(f"{tally}\n")
+
+
+if __name__ == "__main__":
+    main()

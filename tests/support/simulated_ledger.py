@@ -120,6 +120,7 @@ class SimulatedLedger:
         self.position = 0
         self.is_impatient = False
         self.judge: Callable[[bool], bool] = lambda is_clean: is_clean
+        self.taken_in: Callable[[Fact, dict[Slot, Fact], Callable[[], bool]], None] = lambda *_: None
         log.followers.append(self)
         self.notice()
 
@@ -214,6 +215,7 @@ class SimulatedLedger:
             known.facts.pop(entry.slot, None)
         else:
             known.facts[entry.slot] = entry.fact
+            self.taken_in(entry.fact, known.facts, lambda: _is_clean(offset, entry.fact, known))
         answer = self._answers.pop(offset, None)
         if answer is not None and not answer.done():
             answer.set_result(self.judge(_is_clean(offset, entry.fact, known)))
