@@ -196,14 +196,20 @@ def open_transport(settings: Settings) -> Transport:
         client_cert_file=button.client_cert_file,
         proxy=button.proxy.get_secret_value() if button.proxy is not None else None,
     )
-    # Not at the top of the file: only one of the two libraries is needed, and each is slow to load.
-    if button.transport == "httpx2":
-        from connector.button.httpx2_transport import Httpx2Transport  # noqa: PLC0415  see above
+    # Not at the top of the file: only one of the libraries is needed, and each is slow to load.
+    match button.transport, options.proxy:
+        case ("httpx2", _):
+            from connector.button.httpx2_transport import Httpx2Transport  # noqa: PLC0415  see above
 
-        return Httpx2Transport(options)
-    from connector.button.pyreqwest_transport import PyreqwestTransport  # noqa: PLC0415  see above
+            return Httpx2Transport(options)
+        case ("asyncio", _) | ("auto", None):
+            from connector.button.asyncio_transport import AsyncioTransport  # noqa: PLC0415  see above
 
-    return PyreqwestTransport(options)
+            return AsyncioTransport(options)
+        case _:
+            from connector.button.pyreqwest_transport import PyreqwestTransport  # noqa: PLC0415  see above
+
+            return PyreqwestTransport(options)
 
 
 def registry_options(registry: SchemaRegistrySettings, url: str, read_password: Callable[[], str]) -> RegistryOptions:

@@ -112,9 +112,10 @@ class ButtonSettings(Area):
         description="How long a connection may be idle and still be used again; below what load balancers on the way "
         "grant, which close theirs after 60 seconds or so.",
     )
-    transport: Annotated[Literal["pyreqwest", "httpx2"], AnyCase] = Field(
-        default="pyreqwest",
-        description="The HTTP library: pyreqwest is the faster by far, httpx2 the portable one.",
+    transport: Annotated[Literal["auto", "asyncio", "pyreqwest", "httpx2"], AnyCase] = Field(
+        default="auto",
+        description="What makes the HTTP calls: asyncio (on the event loop, the fastest, knows no proxies), pyreqwest "
+        "(in Rust, on a thread of its own) or httpx2 (the most portable). auto takes asyncio, with a proxy pyreqwest.",
     )
     ca_file: Annotated[Path, AfterValidator(_is_readable)] | None = Field(
         default=None,

@@ -14,14 +14,12 @@ from connector.button.transport import HttpAnswer
 from connector.domain.responses import NoAnswer, NotSent
 from tests.support import http_peers as peers
 from tests.support.certificates import Authority, new_authority
-from tests.support.transports import BODY, HASTE, assert_is_plain, for_each_transport, post
+from tests.support.transports import BODY, HASTE, assert_is_plain, for_each_that_knows_proxies, for_each_transport, post
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.transports import Connect
-
-pytestmark = for_each_transport
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +28,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return new_authority(tmp_path_factory.mktemp("authority"))
 
 
+@for_each_transport
 @pytest.mark.parametrize(
     "behaviour",
     [peers.never_reads, peers.closes_at_once, peers.resets_at_once, peers.speaks_garbage_at_once],
@@ -42,6 +41,7 @@ async def test_a_failed_handshake_is_not_sent(connect: Connect, behaviour: peers
     assert_is_plain(exchange)
 
 
+@for_each_transport
 async def test_an_unknown_authority_is_not_sent(connect: Connect, authority: Authority) -> None:
     """A certificate that nobody we trust has signed ends the handshake on our side."""
     async with peers.listening(peers.answers(), tls=authority.server_context()) as peer, connect(peer.url) as transport:
@@ -52,6 +52,7 @@ async def test_an_unknown_authority_is_not_sent(connect: Connect, authority: Aut
     assert peer.requests == []
 
 
+@for_each_transport
 async def test_a_certificate_for_another_name_is_not_sent(connect: Connect, authority: Authority) -> None:
     """A trusted authority's certificate for somebody else ends the handshake, too."""
     tls = authority.server_context("elsewhere.example")
@@ -65,6 +66,7 @@ async def test_a_certificate_for_another_name_is_not_sent(connect: Connect, auth
     assert peer.requests == []
 
 
+@for_each_that_knows_proxies
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_refused_proxy_is_not_sent(connect: Connect, scheme: str) -> None:
     """Nobody listens where the proxy should be."""
@@ -75,6 +77,7 @@ async def test_a_refused_proxy_is_not_sent(connect: Connect, scheme: str) -> Non
     assert_is_plain(exchange)
 
 
+@for_each_that_knows_proxies
 @pytest.mark.parametrize("status", [407, 502])
 async def test_a_tunnel_that_the_proxy_refuses_is_not_sent(connect: Connect, status: int) -> None:
     """The proxy answers CONNECT with an error."""
@@ -88,6 +91,7 @@ async def test_a_tunnel_that_the_proxy_refuses_is_not_sent(connect: Connect, sta
     assert {request.method for request in proxy.requests} == {"CONNECT"}
 
 
+@for_each_that_knows_proxies
 async def test_a_tunnel_that_breaks_off_is_never_an_answer(connect: Connect) -> None:
     """The proxy hangs up on CONNECT: nothing was sent, but a library need not be able to tell."""
     async with (
@@ -100,6 +104,7 @@ async def test_a_tunnel_that_breaks_off_is_never_an_answer(connect: Connect) -> 
     assert {request.method for request in proxy.requests} == {"CONNECT"}
 
 
+@for_each_that_knows_proxies
 async def test_a_proxy_that_hangs_up_on_a_plain_request_is_no_answer(connect: Connect) -> None:
     """Without TLS the proxy reads the request itself, and may have passed it on."""
     async with (
@@ -111,6 +116,7 @@ async def test_a_proxy_that_hangs_up_on_a_plain_request_is_no_answer(connect: Co
     assert_is_plain(exchange)
 
 
+@for_each_transport
 async def test_a_private_authority_is_trusted_when_named(
     connect: Connect,
     authority: Authority,
@@ -128,6 +134,7 @@ async def test_a_private_authority_is_trusted_when_named(
         assert isinstance(await post(transport), HttpAnswer)
 
 
+@for_each_transport
 async def test_our_certificate_is_presented(connect: Connect, authority: Authority) -> None:
     """A peer that demands a client certificate is given ours."""
     tls = authority.server_context(demands_client=True)
@@ -137,6 +144,7 @@ async def test_our_certificate_is_presented(connect: Connect, authority: Authori
             assert isinstance(await post(transport), HttpAnswer)
 
 
+@for_each_transport
 async def test_a_missing_client_certificate_is_no_answer(connect: Connect, authority: Authority) -> None:
     """With TLS 1.3 the peer refuses us only after our first bytes are out, so we cannot say that nothing was read."""
     tls = authority.server_context(demands_client=True)
@@ -150,6 +158,7 @@ async def test_a_missing_client_certificate_is_no_answer(connect: Connect, autho
     assert peer.requests == []
 
 
+@for_each_transport
 @pytest.mark.parametrize("option", ["ca_file", "client_cert_file"])
 @pytest.mark.parametrize("content", [None, "", "not a certificate"])
 async def test_a_bad_certificate_file_stops_the_start(
@@ -167,6 +176,7 @@ async def test_a_bad_certificate_file_stops_the_start(
             pass
 
 
+@for_each_that_knows_proxies
 async def test_a_proxy_that_is_no_url_stops_the_start(connect: Connect) -> None:
     """The message names the option and never the value, which may hold a password."""
     with pytest.raises(ValueError, match="proxy is not a URL") as caught:
@@ -175,6 +185,7 @@ async def test_a_proxy_that_is_no_url_stops_the_start(connect: Connect) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@for_each_that_knows_proxies
 async def test_a_plain_request_goes_through_the_proxy(connect: Connect) -> None:
     """The proxy is asked for the full URL and passes the request on."""
     async with (
@@ -190,6 +201,7 @@ async def test_a_plain_request_goes_through_the_proxy(connect: Connect) -> None:
     assert target.requests[0].body == BODY
 
 
+@for_each_that_knows_proxies
 async def test_a_tls_request_goes_through_a_tunnel(connect: Connect, authority: Authority) -> None:
     """The proxy sees where to, and neither our key nor the order."""
     async with (
@@ -203,6 +215,7 @@ async def test_a_tls_request_goes_through_a_tunnel(connect: Connect, authority: 
     assert target.requests[0].body == BODY
 
 
+@for_each_transport
 async def test_proxies_of_the_environment_are_not_used(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where orders go is decided by the settings alone."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connector import preflight, wiring
+from connector.button.asyncio_transport import AsyncioTransport
 from connector.button.httpx2_transport import Httpx2Transport
 from connector.button.pyreqwest_transport import PyreqwestTransport
 from connector.button.transport import HttpAnswer
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.certificates import Authority
 
-BOTH = pytest.mark.parametrize("transport", ["pyreqwest", "httpx2"])
+EACH = pytest.mark.parametrize("transport", ["auto", "pyreqwest", "httpx2"])
 PASSWORD = "hunter2-hunter2"  # noqa: S105  a marked value that must never come out
 
 
@@ -35,7 +36,7 @@ def settings(**button: object) -> Settings:
     return Settings.model_validate({"kafka": {"bootstrap_servers": "a:1"}, "button": {"api_key": "sk-x", **button}})
 
 
-@BOTH
+@EACH
 async def test_a_private_authority_our_certificate_and_a_proxy_are_used(authority: Authority, transport: str) -> None:
     """All of them at once, as in a company's network."""
     tls = authority.server_context(demands_client=True)
@@ -58,10 +59,20 @@ async def test_a_private_authority_our_certificate_and_a_proxy_are_used(authorit
     assert answer.status == 201
     assert [request.method for request in proxy.requests] == ["CONNECT"]
     assert proxy.requests[0].headers["proxy-authorization"].startswith("Basic ")
-    assert isinstance(way, PyreqwestTransport if transport == "pyreqwest" else Httpx2Transport)
+    assert isinstance(way, Httpx2Transport if transport == "httpx2" else PyreqwestTransport)
 
 
-@BOTH
+def test_calls_are_made_on_the_event_loop_unless_a_proxy_is_in_between() -> None:
+    """What knows no proxies is not taken where there is one, and refused by name where it was asked for."""
+    assert isinstance(wiring.open_transport(settings()), AsyncioTransport)
+    assert isinstance(wiring.open_transport(settings(transport="asyncio")), AsyncioTransport)
+    given = settings(transport="asyncio", proxy="http://proxy.example:3128")
+    (problem,) = preflight.refused_settings(given, wiring.connection(given.kafka))
+    assert problem.setting == "button.proxy"
+    assert "Set button.transport to pyreqwest or httpx2" in problem.message
+
+
+@EACH
 async def test_a_connection_that_was_idle_for_long_is_not_used_again(transport: str) -> None:
     """With next to no patience every call has a connection of its own; with the default all share one."""
     for idle_timeout_seconds, connections in ((0.000_001, 3), (30, 1)):
@@ -76,7 +87,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again(transport: 
             assert button.accepted == connections
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("option", ["ca_file", "client_cert_file"])
 def test_a_file_that_is_no_certificate_is_refused_before_the_start(
     tmp_path: Path,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from connector.button.asyncio_transport import AsyncioTransport
 from connector.button.httpx2_transport import Httpx2Transport
 from connector.button.pyreqwest_transport import PyreqwestTransport
 from connector.button.transport import MAX_MESSAGE_CHARACTERS, TransportOptions
@@ -46,12 +47,23 @@ def _opener(transport_type: Callable[[TransportOptions], Transport]) -> Connect:
     return connect
 
 
-for_each_transport = pytest.mark.parametrize(
-    "connect",
-    [_opener(PyreqwestTransport), _opener(Httpx2Transport)],
-    ids=["pyreqwest", "httpx2"],
-)
+_ALL = {
+    "asyncio": _opener(AsyncioTransport),
+    "pyreqwest": _opener(PyreqwestTransport),
+    "httpx2": _opener(Httpx2Transport),
+}
+
+for_each_transport = pytest.mark.parametrize("connect", _ALL.values(), ids=_ALL.keys())
 """Runs a test, or a module as its ``pytestmark``, once for each transport."""
+
+
+_WITH_A_PROXY = [(name, connect) for name, connect in _ALL.items() if name != "asyncio"]
+for_each_that_knows_proxies = pytest.mark.parametrize(
+    "connect",
+    [connect for _, connect in _WITH_A_PROXY],
+    ids=[name for name, _ in _WITH_A_PROXY],
+)
+"""Runs a test once for each transport that goes through proxies."""
 
 
 async def post(transport: Transport) -> Exchange:
