@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from connector import wiring
 from connector.checks.findings import Finding, failed, ok
+from connector.checks.ledger import ledger_findings
 from connector.checks.rights import rights_findings, session_findings
 from connector.checks.topics import topic_findings
 from connector.kafka.inspection import Untold, inspect
@@ -31,13 +32,14 @@ def kafka_findings(settings: Settings, timeout_seconds: float) -> Iterator[Findi
     if problems:
         yield from (failed(_AREA, problem.setting, problem.message) for problem in problems)
         return
-    names = (*settings.kafka.topics, settings.sessions.topic, settings.dead_letters.topic)
+    names = (*settings.kafka.topics, settings.sessions.topic, settings.dead_letters.topic, settings.ledger.topic)
     facts = inspect(through, names, settings.kafka.group_id, timeout_seconds)
     if isinstance(facts, Untold):
         yield failed(_AREA, "kafka.bootstrap_servers", facts.why, "Try again.")
         return
     yield ok(_AREA, "kafka.bootstrap_servers", _brokers(settings, facts))
     yield from topic_findings(settings, facts)
+    yield from ledger_findings(settings, through, facts)
     yield from rights_findings(settings, facts)
     yield from session_findings(settings, facts)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from connector.settings import Settings
 
 _AREA = "rights"
+_LEDGER_RIGHTS = ("READ", "WRITE")
 _SESSION = "consumer.session.timeout.ms"
 
 
@@ -27,6 +28,7 @@ def rights_findings(settings: Settings, facts: ClusterFacts) -> Iterator[Finding
         *(("kafka.topics", topic, "READ") for topic in settings.kafka.topics),
         ("sessions.topic", settings.sessions.topic, "READ"),
         ("dead_letters.topic", settings.dead_letters.topic, "WRITE"),
+        *(("ledger.topic", settings.ledger.topic, right) for right in _LEDGER_RIGHTS if settings.ledger.enabled),
     ]
     for setting, topic, operation in needs:
         if topic in facts.topics:

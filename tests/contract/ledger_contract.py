@@ -135,6 +135,12 @@ class LedgerContract(abc.ABC):
         await replicas.append_late(ORDER, purchase("p", "r", base=base))
         assert await ledger.append(ORDER, refund("r", "p", base=base)) is False
 
+    async def test_to_have_read_a_fact_is_not_to_have_told_it(self, replicas: Replicas) -> None:
+        """Whatever its writer knew: what counts is what Button was told."""
+        ledger = await replicas.open()
+        await ledger.append(ORDER, purchase("p"))
+        assert await ledger.append(ORDER, refund("r", base=ledger.read(ORDER).last)) is False
+
     async def test_what_lies_before_the_base_is_settled(self, replicas: Replicas) -> None:
         """An entry that told less and had been read is made good by the call that followed."""
         ledger = await replicas.open()

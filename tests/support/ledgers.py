@@ -37,6 +37,13 @@ class SetClock:
         return self.ms
 
 
+class _Observed(list["Observation"]):
+    """An observer that keeps what it is told."""
+
+    def __call__(self, observation: Observation) -> None:
+        self.append(observation)
+
+
 class MemoryReplicas:
     """Replicas of a topic in memory, each with its own table on disk."""
 
@@ -45,7 +52,7 @@ class MemoryReplicas:
         self.topic = MemoryTopic(partitions)
         self.clock = clock
         self.feeds: list[MemoryFeed] = []
-        self.observations: list[Observation] = []
+        self.observations = _Observed()
         self._directory = directory
         self._open: list[Orders] = []
 
@@ -65,7 +72,7 @@ class MemoryReplicas:
         feed = MemoryFeed(self.topic)
         self.feeds.append(feed)
         table = TableOptions("ledger", StoreOptions(directory, "tables.directory"), is_kept=bool(name))
-        ledger = Orders(options, (table, feed), self.topic, self.clock, self.observations.append)
+        ledger = Orders(options, (table, feed), self.topic, self.clock, self.observations)
         self._open.append(ledger)
         return ledger
 
