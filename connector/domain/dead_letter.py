@@ -25,7 +25,8 @@ class DeadLetter:
     """Why one event of a record is a dead letter.
 
     ``event_index`` counts from 0 within the record; it is ``None`` when the record as a whole could not be read.
-    ``attempts`` counts calls to Button. ``time_ms`` is Unix time in milliseconds.
+    ``attempts`` counts calls to Button. ``time_ms`` is Unix time in milliseconds. ``order_id`` is empty where the event
+    names no order, or could not be read.
     """
 
     topic: str
@@ -37,6 +38,7 @@ class DeadLetter:
     message: str
     attempts: int
     time_ms: int
+    order_id: str = ""
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the letter's own headers in a fixed order; the values are UTF-8 text."""
@@ -50,5 +52,6 @@ class DeadLetter:
             "message": self.message,
             "attempts": self.attempts,
             "time": self.time_ms,
+            "order-id": self.order_id,
         }
         return [(HEADER_PREFIX + name, str(value).encode()) for name, value in values.items()]

@@ -441,12 +441,19 @@ class Delivery:
         trace: EventTrace | None,
     ) -> None:
         """Make an event, or a record as a whole, a dead letter that no lane waits for."""
-        letter = self._use.letters.letter(record, index, stage, reject, attempts=0)
+        letter = self._use.letters.letter(record, index, stage, reject)
         assignment.begin()
         self._use.spawn(self._use.letters.write(assignment, record, letter, trace=trace))
 
     def _bury(self, lane: Lane[Task], task: Task, stage: Stage, reject: Reject) -> None:
-        letter = self._use.letters.letter(task.record, task.index, stage, reject, task.attempts)
+        letter = self._use.letters.letter(
+            task.record,
+            task.index,
+            stage,
+            reject,
+            attempts=task.attempts,
+            order_id=task.event.order_id,
+        )
         books = self._books
         parks = books is not None and parks_its_order(task, self._use.policy)
         task.assignment.begin()

@@ -66,7 +66,16 @@ class Letters:
             ),
         )
 
-    def letter(self, record: RawRecord, index: int | None, stage: Stage, reject: Reject, attempts: int) -> DeadLetter:
+    def letter(  # noqa: PLR0913  the event, where it ended and why
+        self,
+        record: RawRecord,
+        index: int | None,
+        stage: Stage,
+        reject: Reject,
+        *,
+        attempts: int = 0,
+        order_id: str | None = None,
+    ) -> DeadLetter:
         """Return the letter of an event, or of a record as a whole (no ``index``)."""
         topic, partition = record.topic_partition
         return DeadLetter(
@@ -79,4 +88,5 @@ class Letters:
             message=reject.message,
             attempts=attempts,
             time_ms=self.clock.now_ms(),
+            order_id=order_id or "",
         )

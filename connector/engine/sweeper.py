@@ -58,7 +58,7 @@ class Sweeper:
             return  # Nobody could replay it; it is forgotten at the horizon.
         place = TopicPartition(source.topic, source.partition)
         record = RawRecord(place, source.offset, kept.key, kept.value, kept.headers, kept.timestamp_ms)
-        letter = self.letters.letter(record, source.event_index, Stage.MAP, reject, attempts=0)
+        letter = self.letters.letter(record, source.event_index, Stage.MAP, reject, order_id=order_id)
         await self.letters.write_alone(record, letter)
         mark = Mark(MarkKind.GIVEN_UP, reject.reason)
         await self.ledger.append(order_id, fact._replace(said=mark, told=(), record=None, written_at_ms=0))

@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
     from tests.support.kafka_broker import Broker
 
-LETTER = DeadLetter("orders", 3, 77, 1, Stage.MAP, "no_order_id", "transaction_id is missing", 2, 1_700_000_000_000)
+LETTER = DeadLetter("orders", 3, 77, 1, Stage.MAP, "over_refund", "more than is left", 2, 1_700_000_000_000, "M-1")
 LETTER_HEADERS = [
     ("button-connector.topic", b"orders"),
     ("button-connector.partition", b"3"),
     ("button-connector.offset", b"77"),
     ("button-connector.event-index", b"1"),
     ("button-connector.stage", b"map"),
-    ("button-connector.reason", b"no_order_id"),
-    ("button-connector.message", b"transaction_id is missing"),
+    ("button-connector.reason", b"over_refund"),
+    ("button-connector.message", b"more than is left"),
     ("button-connector.attempts", b"2"),
     ("button-connector.time", b"1700000000000"),
+    ("button-connector.order-id", b"M-1"),
 ]
 
 
