@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Entry(NamedTuple):
@@ -43,7 +46,7 @@ def as_of(history: History, latest_ms: int) -> Entry | None:
     return history[at - 1] if at else None
 
 
-def encode(history: History) -> bytes:
+def encode(history: Iterable[tuple[int, str | None, str | None]]) -> bytes:
     """Return a history as bytes: the fields of all entries in one JSON list, which is short and quick."""
     return orjson.dumps([field for entry in history for field in entry])
 

@@ -94,16 +94,22 @@ class SessionRecords:
         seen = (record.newest, *record.previous)
         usable = [one for one in seen if one.token is None or is_token(one.token)]
         if usable:
-            row = session_row(record.session_key)
-            history = decode(batch.get(row))
-            for one in usable:
-                entry = Entry(one.observed_at_ms, one.token, record.user_key)
-                history = insert(history, entry, wins_ties=one is record.newest, max_entries=self._max_entries)
-            batch.put(row, encode(history))
+            self._insert_all(session_row(record.session_key), usable, record, batch)
             if record.user_key is not None:
                 self._remember_session(user_row(record.user_key), record.session_key.encode(), batch)
             self._arrived(record.session_key, record.user_key)
         return None if len(usable) == len(seen) else _bad_token(seen)
+
+    def _insert_all(self, row: bytes, usable: list[TokenSeen], record: SessionEntry, batch: Batch) -> None:
+        known = batch.get(row)
+        if known is None and len(usable) == 1:  # Nearly all sessions, and all that a restore does for them.
+            batch.put(row, encode(((usable[0].observed_at_ms, usable[0].token, record.user_key),)))
+            return
+        history = decode(known)
+        for one in usable:
+            entry = Entry(one.observed_at_ms, one.token, record.user_key)
+            history = insert(history, entry, wins_ties=one is record.newest, max_entries=self._max_entries)
+        batch.put(row, encode(history))
 
     def _apply_tombstone(self, record: SessionTombstone, timestamp_ms: int, batch: Batch) -> str | None:
         if timestamp_ms < 0:

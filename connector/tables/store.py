@@ -165,6 +165,9 @@ def _tuned(options: StoreOptions) -> Options:
     tuned.set_compression_type(DBCompressionType.lz4())
     tuned.set_write_buffer_size(options.write_buffer_bytes)
     tuned.set_max_write_buffer_number(3)
+    # A restore asks for every key before it writes it, and most are new: a filter in front of the buffer, too.
+    tuned.set_memtable_whole_key_filtering(True)
+    tuned.set_memtable_prefix_bloom_ratio(0.05)
     tuned.set_keep_log_file_num(2)
     tuned.set_max_log_file_size(_MEBIBYTE)
     tuned.set_stats_dump_period_sec(0)
