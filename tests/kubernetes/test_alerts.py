@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from connector.ops import table
 from connector.ops.metrics import Metrics
 from connector.ops.observer import OpsObserver
-from tests.support.helm_values import CHART
+from tests.support.helm_values import CHART, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +111,14 @@ def test_alerts_fire_on_what_they_are_for_and_on_nothing_else(promtool: Path, he
         if each["exp_alerts"]
     }
     assert fired == {rule["alert"] for group in _rules(helm)["groups"] for rule in group["rules"]}
+
+
+def test_every_alert_is_explained_and_no_other(helm: Helm) -> None:
+    """Whoever is woken finds what the alert means and what to do, with its severity."""
+    page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    explained = dict(re.findall(r"^\| `(ButtonConnector\w+)` \| (\w+) \|", page, re.MULTILINE))
+    rules = [rule for group in _rules(helm)["groups"] for rule in group["rules"]]
+    assert explained == {rule["alert"]: rule["labels"]["severity"] for rule in rules}
 
 
 _SELECTOR = 'namespace="orders",job="button-connector"'

@@ -215,8 +215,9 @@ def test_everything_at_once_is_taken_by_the_api_server(home: Home) -> None:
     ("wrong", "said"),
     [
         ("resources.limits.memory=lots", "quantities must match the regular expression"),
-        ("extraVolumeMounts[0].name=nobody,extraVolumeMounts[0].mountPath=/x", "Not found"),
-        ("podSecurityContext.runAsUser=-1", "Invalid value"),
+        ("persistence.size=lots", "quantities must match the regular expression"),
+        ("podDisruptionBudget.maxUnavailable=-1", "must be greater than or equal to 0"),
+        ("networkPolicy.kafkaPeers[0].ipBlock.cidr=nowhere", "must be a valid"),
         ("replicas=many", "/replicas"),
         ("terminationGracePeriodSeconds=30", "would be killed while it drains"),
     ],

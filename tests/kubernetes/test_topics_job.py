@@ -43,7 +43,12 @@ def _run_job(helm: Helm, kafka: Broker, folder: Path, names: dict[str, str], par
     command = [sys.executable, str(folder / "create_topics.py"), str(folder)]
     environment = {"BUTTON_CONNECTOR__BUTTON__API_KEY": "sk-test"}
     done = subprocess.run(  # noqa: S603  our own script
-        command, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS,
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

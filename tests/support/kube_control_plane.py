@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Kubernetes control plane on loopback: etcd, API server, controllers and scheduler, with three nodes.
 
-Owns its processes, from the start to the end of :func:`started`. No container runs: kwok plays the kubelets, starts
-pods and honours their grace periods. What containers, probes and network policies do is therefore nobody's here.
+Owns its processes, from the start to the end of :func:`started`. No container runs: kwok plays the kubelets: it
+starts pods and takes them away in steps that can be seen. What containers, probes, grace periods and network policies
+do is therefore nobody's here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NODES = ("node-0", "node-1", "node-2")
-_VOLUMES = 30
+_VOLUMES = 40
+_STEP_MILLISECONDS = 300
 _START_SECONDS = 90
 _STOP_SECONDS = 10
 _COMMAND_SECONDS = 120
@@ -159,7 +161,7 @@ def _programs(folder: Path, cluster: Cluster, ports: dict[str, int]) -> dict[str
     kubeconfig = ["--kubeconfig", str(cluster.kubeconfig)]
     private = {name: str(folder / name) for name in ("ca.crt", "server.pem", "server.key", "accounts.key")}
     stages = folder / "stages.yaml"
-    stages.write_text("\n---\n".join(path.read_text(encoding="utf-8") for path in pod_stages()), encoding="utf-8")
+    stages.write_text(yaml.safe_dump_all(_stages()), encoding="utf-8")
     return {
         "etcd": [
             *("--name", "local", "--data-dir", str(folder / "etcd-data"), "--unsafe-no-fsync", "--log-level", "error"),
@@ -192,6 +194,15 @@ def _programs(folder: Path, cluster: Cluster, ports: dict[str, int]) -> dict[str
             *("--node-ip", "127.0.0.1", "--config", str(stages)),
         ],
     }
+
+
+def _stages() -> Iterator[dict[str, Any]]:
+    """Yield what kwok does to nodes and pods; to pods each step after a moment, long enough to be seen."""
+    for path in pod_stages():
+        stage: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if stage["spec"]["resourceRef"]["kind"] == "Pod":
+            stage["spec"]["delay"] = {"durationMilliseconds": _STEP_MILLISECONDS}
+        yield stage
 
 
 def _write_credentials(folder: Path, cluster: Cluster) -> None:
