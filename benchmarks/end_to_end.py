@@ -37,7 +37,8 @@ SURROUNDINGS_CORE = 1
 WARM_UP_SECONDS = 2.0
 WINDOW_SECONDS = 8.0
 START_SECONDS = 60.0
-BARE_LOOP = "bare loop"
+BARE_LOOP, WITHOUT_LEDGER, CONNECTOR = "bare loop", "connector without ledger", "connector"
+CONTENDERS = [BARE_LOOP, WITHOUT_LEDGER, CONNECTOR]
 TOPIC, SESSIONS_TOPIC, DEAD_LETTERS_TOPIC = "benchmark-orders", "benchmark-sessions", "benchmark-dead-letters"
 
 
@@ -112,7 +113,7 @@ def _ack_server(latency_ms: float) -> Iterator[str]:
 def _contender(name: str, case: Case, bootstrap_servers: str, url: str) -> Iterator[psutil.Process]:
     with tempfile.TemporaryDirectory() as folder:
         log, settings = Path(folder) / "log", Path(folder) / "connector.yaml"
-        settings.write_text(yaml.safe_dump(_settings(case, bootstrap_servers, url)))
+        settings.write_text(yaml.safe_dump(_settings(case, bootstrap_servers, url, name == CONNECTOR)))
         bare_loop = [
             *("-m", "benchmarks.bare_loop", "--bootstrap-servers", bootstrap_servers, "--url", url),
             *("--topic", TOPIC, "--sessions-topic", SESSIONS_TOPIC, "--concurrency", str(case.concurrency)),
@@ -131,11 +132,13 @@ def _contender(name: str, case: Case, bootstrap_servers: str, url: str) -> Itera
                 process.kill()
 
 
-def _settings(case: Case, bootstrap_servers: str, url: str) -> dict[str, Any]:
+def _settings(case: Case, bootstrap_servers: str, url: str, has_ledger: bool) -> dict[str, Any]:  # noqa: FBT001
     group = f"benchmark-{time.time_ns()}"
     return {
         "kafka": {"bootstrap_servers": bootstrap_servers, "group_id": group, "topics": [TOPIC]},
         "sessions": {"topic": SESSIONS_TOPIC},
+        # A ledger of its own for each run: what one run wrote, the next would not tell again.
+        "ledger": {"enabled": has_ledger, "topic": f"{group}-orders", "horizon_days": 3_650},
         "dead_letters": {"topic": DEAD_LETTERS_TOPIC},
         "button": {"base_url": url, "api_key": "sk-benchmark"},
         "delivery": {"concurrency": case.concurrency},
@@ -194,11 +197,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=200_000, help="records in the topic; enough for a whole run")
-    parser.add_argument("--contender", action="append", choices=[BARE_LOOP, "connector"])
+    parser.add_argument("--contender", action="append", choices=CONTENDERS)
     parser.add_argument("--latency-ms", type=float, action="append", help="only these cases")
     parser.add_argument("--output", type=Path, help="where to write every run as JSON")
     arguments = parser.parse_args()
-    contenders = arguments.contender or [BARE_LOOP, "connector"]
+    contenders = arguments.contender or CONTENDERS
     with shared_broker() as broker:
         for process in psutil.Process().children(recursive=True):
             process.cpu_affinity([SURROUNDINGS_CORE])

@@ -7,7 +7,6 @@ JSON, or cut. Never judges; that is :func:`connector.domain.responses.interpret`
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -60,7 +59,7 @@ def with_order(answer: Answer, http: HttpAnswer, order_id: str) -> Answer:
     """Return the answer to a lookup with the order that it shows, if it is a success."""
     if answer.meta_status != "ok" or not 200 <= http.status < 300:  # noqa: PLR2004  the class of successful statuses
         return answer
-    return replace(answer, order=observed_order(_object(_json(http.body)), order_id))
+    return answer._replace(order=observed_order(_object(_json(http.body)), order_id))
 
 
 def _json(body: bytes) -> object:

@@ -23,8 +23,7 @@ class ObservedOrder(NamedTuple):
     is_cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer. ``meta_status`` is ``None`` where the body has none that can be read.
 
     ``is_empty`` says that there is no body at all, which is a good answer to a cancel. ``retry_after_seconds`` is
