@@ -178,6 +178,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),
         policy=settings.policy.to_policy(),
         answers=settings.button.to_answers(),
+        token_wait_seconds=settings.sessions.wait_seconds,
         horizon_ms=round(settings.ledger.horizon_days * _DAY_MS) if settings.ledger.enabled else None,
         first_topic=settings.kafka.topics[0],
     )

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from connector.domain.answer_policy import AnswerPolicy
+    from connector.domain.attribution import Attribution
+    from connector.domain.events import CommerceEvent
     from connector.domain.orders import Call
     from connector.domain.outcomes import Outcome, Reply, Settled
     from connector.domain.policy import Policy
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     from connector.engine.books import Books
     from connector.engine.lanes import Lane, Lanes
     from connector.engine.letters import Letters
-    from connector.engine.ports import EventTrace, Observer, OrderApi, RawRecord, SessionTable, TopicPartition
+    from connector.engine.ports import Clock, EventTrace, Observer, OrderApi, RawRecord, SessionTable, TopicPartition
     from connector.engine.task import Task
 
 _ASK_AGAIN_SECONDS = 0.1
@@ -88,11 +90,13 @@ class Surroundings:
 
     ``may_start`` is asked before every start of a call, with the partition that the event came from. ``spawn`` runs
     something beside the workers; ``complete`` notes that one event of the record at an offset reached its end.
-    ``books`` is ``None`` without a ledger.
+    ``books`` is ``None`` without a ledger. A purchase that happened less than ``token_wait_seconds`` ago and has no
+    token waits for that long, from when it happened.
     """
 
     orders: OrderApi
     sessions: SessionTable
+    clock: Clock
     books: Books | None
     letters: Letters
     observer: Observer
@@ -102,6 +106,7 @@ class Surroundings:
     may_start: Callable[[TopicPartition], bool]
     policy: Policy
     answers: AnswerPolicy
+    token_wait_seconds: float
     spawn: Callable[[Coroutine[None, None, None]], object]
     complete: Callable[[Assignment, int], None]
 
@@ -133,9 +138,15 @@ class Delivery:
 
     def _decide(self, lane: Lane[Task], task: Task) -> bool:
         """Decide about the event; true when there is a call to make, else the lane is taken care of."""
-        books, event = self._books, task.event
-        known = None if books is None else books.known(task)
-        decision = decide(event, known, self._token(task), self._use.policy)
+        token = None
+        if is_attributable(task.event, self._use.policy):
+            attribution = self._attribution(task.event)
+            if attribution.token is None and self._waits_for_its_token(lane, task):
+                return False
+            self._observe(TokenLookedUp(attribution.source))
+            token, task.token_source = attribution
+        known = None if self._books is None else self._books.known(task)
+        decision = decide(task.event, known, token, self._use.policy)
         match decision:
             case Create() | Update() | Cancel() | Lookup():
                 task.call = decision
@@ -161,19 +172,29 @@ class Delivery:
                 assert_never(decision)
         return False
 
-    def _token(self, task: Task) -> str | None:
-        event = task.event
-        if not is_attributable(event, self._use.policy):
-            return None
+    def _attribution(self, event: CommerceEvent) -> Attribution:
         lookup = self._use.sessions.lookup(
             session_keys=session_keys(event),
             user_key=user_key(event),
             as_of_ms=event.occurred_at_ms,
         )
-        attribution = attribute(event, lookup, self._use.policy)
-        self._observe(TokenLookedUp(attribution.source))
-        task.token_source = attribution.source
-        return attribution.token
+        return attribute(event, lookup, self._use.policy)
+
+    def _waits_for_its_token(self, lane: Lane[Task], task: Task) -> bool:
+        """Let a young event wait, once, for its session to be heard of; other orders go on meanwhile."""
+        wait_seconds = self._use.token_wait_seconds
+        if wait_seconds <= 0.0 or task.has_waited:
+            return False
+        age_seconds = (self._use.clock.now_ms() - task.event.occurred_at_ms) / 1000
+        if age_seconds >= wait_seconds:
+            return False
+        task.has_waited = True
+        self._use.spawn(self._await_token(lane, task.event, min(wait_seconds, wait_seconds - age_seconds)))
+        return True
+
+    async def _await_token(self, lane: Lane[Task], event: CommerceEvent, timeout_seconds: float) -> None:
+        await self._use.sessions.arrival(session_keys(event), user_key(event), timeout_seconds)
+        self._lanes.offer(lane)
 
     def _with_books(self) -> Books:
         if self._books is None:

@@ -73,9 +73,10 @@ class EngineOptions:
     """How the engine behaves; durations in seconds.
 
     ``concurrency`` is the number of calls in flight, ``policy`` what may be told to Button, ``answers`` what its
-    answers are judged by. Offsets are committed when so many events are complete, and at least once in the interval.
-    An event older than ``horizon_ms`` is not told, because the ledger may have forgotten its order. The ledger is swept
-    every ``sweep_interval_seconds`` by whoever owns the first partition of ``first_topic``.
+    answers are judged by. A purchase without a token waits until it is ``token_wait_seconds`` old. Offsets are
+    committed when so many events are complete, and at least once in the interval. An event older than
+    ``horizon_ms`` is not told, because the ledger may have forgotten its order. The ledger is swept every
+    ``sweep_interval_seconds`` by whoever owns the first partition of ``first_topic``.
     """
 
     concurrency: int = 64
@@ -86,6 +87,7 @@ class EngineOptions:
     probe: Backoff = DEFAULT_PROBE
     policy: Policy = DEFAULT_POLICY
     answers: AnswerPolicy = DEFAULT_ANSWERS
+    token_wait_seconds: float = 0.0
     horizon_ms: int | None = None
     first_topic: str = ""
     sweep_interval_seconds: float = 60.0
@@ -134,6 +136,7 @@ class Engine:
             Surroundings(
                 orders=ports.orders,
                 sessions=ports.sessions,
+                clock=ports.clock,
                 books=None if ledger is None else Books(ledger, ports.clock, ports.origin_of, options.horizon_ms),
                 letters=letters,
                 observer=ports.observer,
@@ -143,6 +146,7 @@ class Engine:
                 may_start=ports.may_start,
                 policy=options.policy,
                 answers=options.answers,
+                token_wait_seconds=options.token_wait_seconds,
                 spawn=self._spawn,
                 complete=self._complete,
             ),

@@ -85,6 +85,9 @@ class SessionTable(Protocol):
     def lookup(self, *, session_keys: Sequence[str], user_key: str | None, as_of_ms: int) -> SessionLookup:
         """Return the token that was newest at ``as_of_ms``: of the first session key that has one, else the user's."""
 
+    async def arrival(self, session_keys: Sequence[str], user_key: str | None, timeout_seconds: float) -> bool:
+        """Return true as soon as one of the keys has a new entry, false after the timeout, or if too many wait."""
+
 
 class OrderLedger(Protocol):
     """The facts of all orders, shared by all replicas: what Button was told, event by event."""

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Task:
     """One event; ``index`` counts events within the record.
 
-    ``call`` is what was decided to be called, ``None`` while nothing is decided. ``asked`` is why Button is to be asked
-    for the order before more is decided. ``order`` is what the ledger knew at the decision, ``None`` without a ledger.
-    ``is_unanswered`` says that an attempt at the call got no answer, ``is_absent`` that Button was asked and knows no
-    such order, ``looked_up_at`` (the loop's time) since when the event is looked up.
+    ``call`` is what was decided to be called, ``None`` while nothing is decided. ``asked`` is why Button is to be
+    asked for the order before more is decided. ``order`` is what the ledger knew at the decision, ``None`` without
+    a ledger. ``is_unanswered`` says that an attempt at the call got no answer, ``is_absent`` that Button was asked
+    and knows no such order, ``has_waited`` that it had its time to wait for a token, ``looked_up_at`` (the loop's
+    time) since when the event is looked up.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Task:
         "attempts",
         "call",
         "event",
+        "has_waited",
         "index",
         "is_absent",
         "is_unanswered",
@@ -61,6 +63,7 @@ class Task:
         self.order: OrderFacts | None = None
         self.attempts = 0
         self.token_source = ""
+        self.has_waited = False
         self.is_unanswered = False
         self.is_absent = False
         self.looked_up_at: float | None = None

@@ -20,6 +20,12 @@ class SessionsSettings(Area):
         description="A token that was seen this much later than the purchase still counts as seen before it; "
         "makes up for clocks that differ.",
     )
+    wait_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=0.0,
+        description="How old a purchase without a token must be to be told without one: a younger one waits for its "
+        "session until then, for tokens that come later than the purchase. 0 for not at all. What waits is in the "
+        "window of delivery.max_uncommitted_records, so that rate times seconds must fit into it.",
+    )
     compaction_unknown: Annotated[Literal["warn", "refuse"], AnyCase] = Field(
         default="refuse",
         description="What becomes of the start when the brokers do not say whether the topic is compacted (they do not "

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 
-from connector.domain.orders import Reject
+from connector.domain.attribution import Found
+from connector.domain.orders import Create, Reject
 from connector.domain.responses import Answer, NoAnswer, NotSent
 from connector.engine.engine import EngineOptions
-from connector.engine.observations import AdmissionChanged, AttemptFailed, EventSkipped, StaleCompletion
+from connector.engine.observations import AdmissionChanged, AttemptFailed, EventSkipped, StaleCompletion, TokenLookedUp
 from connector.engine.ports import TopicPartition
 from tests.simulation.bench import Bench
 from tests.support.fakes import purchase, refund
 from tests.support.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from connector.domain.orders import Call
 
 P0 = TopicPartition("orders", 0)
 
@@ -452,5 +457,50 @@ def test_a_pinned_partition_does_not_use_up_the_window_of_the_others() -> None:
             assert bench.committed(1) == 1000
             assert bench.committed(0) == 0
             assert bench.source.window.records <= 100
+
+    run_in_virtual_time(main())
+
+
+def test_a_young_purchase_waits_for_its_token_and_holds_up_nobody() -> None:
+    """The token that comes in time is told; one that does not come is not waited for any longer than asked."""
+
+    async def main() -> None:
+        now_ms = 1_700_000_123_000
+        bench = Bench(EngineOptions(concurrency=1, token_wait_seconds=10.0))
+        bench.emit(0, purchase("young", occurred_at_ms=now_ms - 4_000, session_uuid="s-1"))
+        bench.emit(0, purchase("old", occurred_at_ms=now_ms - 11_000, session_uuid="s-2"))
+        told: list[Create] = []
+
+        def answer(call: Call, _attempt: int) -> Answer:
+            assert isinstance(call, Create)
+            told.append(call)
+            return Answer(200, "ok")
+
+        bench.button.answer = answer
+        async with bench.running():
+            bench.source.assign(0)
+            await asyncio.sleep(5.0)
+            assert [call.order.order_id for call in told] == ["old"]
+            bench.sessions.answer = Found("srctok-1", now_ms - 5_000, "session")
+            bench.sessions.arrived.set()
+            await bench.at_rest()
+        assert [call.order.btn_ref for call in told] == [None, "srctok-1"]
+
+    run_in_virtual_time(main())
+
+
+def test_a_token_that_does_not_come_is_waited_for_once() -> None:
+    """The order is told without it when it is as old as it may get."""
+
+    async def main() -> None:
+        bench = Bench(EngineOptions(token_wait_seconds=10.0))
+        bench.emit(0, purchase("o-1", occurred_at_ms=1_700_000_123_000 - 4_000, session_uuid="s-1"))
+        async with bench.running():
+            bench.source.assign(0)
+            await asyncio.sleep(5.5)
+            assert bench.button.calls == []
+            await bench.at_rest(within_seconds=2.0)
+        assert bench.button.told("o-1") == ["create"]
+        assert [each.source for each in bench.seen.of(TokenLookedUp)] == ["none"]
 
     run_in_virtual_time(main())

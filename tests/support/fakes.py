@@ -132,6 +132,7 @@ class FakeSessions:
         self.ready = asyncio.Event()
         self.ready.set()
         self.answer: SessionLookup = Missing()
+        self.arrived = asyncio.Event()
 
     async def caught_up(self) -> None:
         """Wait until ready."""
@@ -141,6 +142,15 @@ class FakeSessions:
         """Return the same answer for everybody."""
         del session_keys, user_key, as_of_ms
         return self.answer
+
+    async def arrival(self, session_keys: Sequence[str], user_key: str | None, timeout_seconds: float) -> bool:
+        """Wait for the same thing for everybody."""
+        del session_keys, user_key
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self.arrived.wait()
+        except TimeoutError:
+            return False
 
 
 class FixedClock:
