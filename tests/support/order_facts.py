@@ -14,6 +14,7 @@ from tests.support.commerce import amount
 
 if TYPE_CHECKING:
     from connector.domain.facts import Said
+    from connector.domain.money import Amount
 
 DAY_MS = 86_400_000
 PURCHASED_AT_MS = 1_500_971_032_000
@@ -41,8 +42,11 @@ def refund(  # noqa: PLR0913  one for each field of a refund
     is_order_level: bool = False,
 ) -> Refund:
     """Return a refund; amounts in the major unit."""
-    amounts = (None if text is None else amount(text) for text in (gross, tax, shipping))
-    return Refund(lines, *amounts, currency, is_new_total, is_order_level)
+    return Refund(lines, _some(gross), _some(tax), _some(shipping), currency, is_new_total, is_order_level)
+
+
+def _some(text: str | None) -> Amount | None:
+    return None if text is None else amount(text)
 
 
 def refunded(sku: str, quantity: int | None = None, price: str | None = None) -> RefundedLine:
