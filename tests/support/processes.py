@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.cimpl import NewPartitions
 
 from connector.demo.parts import API_KEY, Connector, start_connector, start_sandbox
@@ -42,7 +42,14 @@ _LARGEST_BYTES = 100_000_000
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     # The least that a broker takes; how long the partitions of a killed member stay orphaned.
     "kafka": {"session_timeout_ms": 6_000},
-    "button": {"api_key": API_KEY, "request_timeout_seconds": 5, "connect_timeout_seconds": 2},
+    "button": {
+        "api_key": API_KEY,
+        "request_timeout_seconds": 5,
+        "connect_timeout_seconds": 2,
+        # How long events that are told again wait where a cancel was lost with whoever was killed; the sandbox is never
+        # behind itself.
+        "visibility_seconds": 1,
+    },
     "delivery": {"drain_seconds": 11, "shutdown_seconds": 15},
     # The events of plans that are the same for ever have times that grow old.
     "ledger": {"partitions": LEDGER_PARTITIONS, "horizon_days": 3_650},
@@ -186,6 +193,12 @@ class World:
         self.offsets = GroupOffsets(self.broker.bootstrap_servers, self.group, self.events, count)
         self._stack.callback(self.offsets.close)
         wait_until(self._has_all_partitions, _REQUEST_SECONDS, awaiting=f"{count} partitions")
+
+    def rewind(self) -> None:
+        """Let the group, which must have no members, read everything again."""
+        starts = [TopicPartition(self.events, partition, 0) for partition in range(self.partitions)]
+        asked = [ConsumerGroupTopicPartitions(self.group, starts)]
+        self._admin.alter_consumer_group_offsets(asked)[self.group].result(_REQUEST_SECONDS)
 
     def _has_all_partitions(self) -> bool:
         topic = self._producer.list_topics(self.events, timeout=_REQUEST_SECONDS).topics[self.events]
