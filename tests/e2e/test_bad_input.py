@@ -33,6 +33,7 @@ class Bad(NamedTuple):
     reason: str
     stage: str
     event_index: str
+    order_id: str = ""
 
 
 def _spoilt(**changes: Any) -> bytes:  # noqa: ANN401  any field of an event
@@ -49,10 +50,10 @@ BAD = {
     "empty": Bad(b"", "not_avro", "decode", ""),
     "no transaction id": Bad(_spoilt(action_transaction_id=None), "missing_transaction_id", "map", "0"),
     "blank transaction id": Bad(_spoilt(action_transaction_id=" "), "missing_transaction_id", "map", "0"),
-    "negative total": Bad(_spoilt(action_total_amount="-10.00"), "negative_total", "map", "0"),
-    "total below its tax": Bad(_spoilt(action_tax_amount="10.01"), "negative_total", "map", "0"),
-    "unknown currency": Bad(_spoilt(currency_code="ABC"), "unknown_currency", "map", "0"),
-    "finer than a cent": Bad(_spoilt(action_total_amount="10.001"), "amount_too_precise", "map", "0"),
+    "negative total": Bad(_spoilt(action_total_amount="-10.00"), "negative_total", "map", "0", "order-1"),
+    "total below its tax": Bad(_spoilt(action_tax_amount="10.01"), "negative_total", "map", "0", "order-1"),
+    "unknown currency": Bad(_spoilt(currency_code="ABC"), "unknown_currency", "map", "0", "order-1"),
+    "finer than a cent": Bad(_spoilt(action_total_amount="10.001"), "amount_too_precise", "map", "0", "order-1"),
 }
 
 
@@ -100,6 +101,7 @@ def test_what_cannot_be_an_order_ends_by_name_and_stops_nothing(kafka: Broker, t
             "button-connector.stage": expected.stage,
             "button-connector.reason": expected.reason,
             "button-connector.attempts": "0",
+            "button-connector.order-id": expected.order_id,
         }
 
 

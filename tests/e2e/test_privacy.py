@@ -146,6 +146,9 @@ def _allow(kafka: SecureKafka, world: World) -> None:
     kafka.allow_topic(USER, world.events, AclOperation.READ)
     kafka.allow_topic(USER, world.sessions, AclOperation.READ, AclOperation.DESCRIBE_CONFIGS)
     kafka.allow_topic(USER, world.dead_letters, AclOperation.WRITE)
+    # CREATE lets the connector make the topic.
+    ledger_rights = (AclOperation.READ, AclOperation.WRITE, AclOperation.CREATE, AclOperation.DESCRIBE_CONFIGS)
+    kafka.allow_topic(USER, world.ledger, *ledger_rights)
     kafka.allow_group(USER, world.group, AclOperation.READ)
 
 
