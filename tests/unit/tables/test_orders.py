@@ -12,7 +12,7 @@ from connector.domain.facts import NO_FACTS, Mark, MarkKind
 from connector.engine.observations import BadTableRecord
 from connector.tables.fact_codec import partition_of
 from connector.tables.ledger_identity import Takeover
-from connector.tables.ledger_rows import NewerFactError
+from connector.tables.ledger_rows import WAITING, NewerFactError
 from tests.contract.ledger_contract import NOW_MS, ORDER, mark, purchase, refund, waiting
 from tests.support.ledgers import HORIZON_DAYS, MemoryReplicas, SetClock
 from tests.support.polling import eventually
@@ -132,6 +132,7 @@ async def test_a_refund_that_waited_too_long_is_found_once(replicas: MemoryRepli
     assert (waited.order_id, waited.fact.event_id) == (ORDER, "r")
     await ledger.append(ORDER, waited.fact._replace(said=Mark(MarkKind.GIVEN_UP, "waited_too_long"), written_at_ms=0))
     assert [each async for each in ledger.waited_too_long()] == []
+    assert [*ledger.table.scan(WAITING)] == []
 
 
 async def test_a_replica_goes_on_from_its_own_copy(replicas: MemoryReplicas) -> None:
