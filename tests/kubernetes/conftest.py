@@ -73,7 +73,7 @@ class Helm:
     def attempt(self, *options: str, kubernetes: str = "1.33.0") -> subprocess.CompletedProcess[str]:
         """Render the chart."""
         fixed = ("template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", kubernetes)
-        command = [self._helm, *fixed, *options]
+        command = [str(self._helm), *fixed, *options]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603  our own tool
 
     def render(self, *options: str, kubernetes: str = "1.33.0") -> str:

@@ -35,11 +35,11 @@ def _exposed() -> dict[str, set[str]]:
     series: dict[str, set[str]] = {}
     for row in table.TABLE:
         labels = set(row.labels)
-        names = (row.name,)
+        names = [row.name]
         if isinstance(row, table.Counter):
-            names = (f"{row.name}_total",)
+            names = [f"{row.name}_total"]
         if isinstance(row, table.Histogram):
-            names = tuple(f"{row.name}{suffix}" for suffix in ("_bucket", "_sum", "_count"))
+            names = [f"{row.name}{suffix}" for suffix in ("_bucket", "_sum", "_count")]
         series |= dict.fromkeys(names, labels)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

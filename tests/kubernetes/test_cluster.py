@@ -222,13 +222,13 @@ def test_everything_at_once_is_taken_by_the_api_server(home: Home) -> None:
         ("terminationGracePeriodSeconds=30", "would be killed while it drains"),
     ],
 )
-def test_values_that_cannot_be_never_become_pods(home: Home, wrong: str, said: str) -> None:
-    """What neither the schema nor the templates can judge is refused by the API server, and nothing runs."""
+def test_values_that_cannot_be_leave_no_pods(home: Home, wrong: str, said: str) -> None:
+    """What neither the schema nor the templates can judge is refused by the API server, and nothing goes on running."""
     options = ("install", _RELEASE, str(CHART), "--values", str(home.values), "--namespace", home.name, "--set", wrong)
-    done = home.cluster.attempt("helm", *options)
+    done = home.cluster.attempt("helm", *options, "--atomic", "--timeout", "30s")
     assert done.code != 0
     assert said in done.output
-    assert home.pods() == {}
+    wait_until(lambda: home.pods() == {}, _SECONDS, interval_seconds=0.3)
 
 
 def test_pods_that_are_not_restricted_are_refused(home: Home) -> None:

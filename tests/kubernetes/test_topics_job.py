@@ -8,7 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import yaml
-from confluent_kafka.admin import ConfigResource, ResourceType
+from confluent_kafka.admin import (
+    ConfigResource,  # type: ignore[attr-defined]  # it is exported, only not by name
+    ResourceType,  # type: ignore[attr-defined]  # as above
+)
 
 from tests.support.helm_values import CHART
 from tests.support.kafka_broker import Broker, unique_topic

@@ -72,8 +72,10 @@ def test_the_chart_knows_secret_properties_as_the_connector_does() -> None:
     pattern = re.search(r'regexMatch "([^"]+)" \$property', text)
     assert pattern is not None
     chart = re.compile(pattern[1].replace("\\\\", "\\"))
-    names = ("sasl.password", "ssl.key.pem", "ssl.key.location", "sasl.username", "sasl.oauthbearer.client.secret")
-    names += ("ssl.key", "sasl.oauthbearer.config", "ssl.keystore.password", "security.protocol", "fetch.min.bytes")
+    names = {
+        *("sasl.password", "ssl.key.pem", "ssl.key.location", "sasl.username", "sasl.oauthbearer.client.secret"),
+        *("ssl.key", "sasl.oauthbearer.config", "ssl.keystore.password", "security.protocol", "fetch.min.bytes"),
+    }
     assert {name for name in names if chart.search(name)} == {name for name in names if is_secret(name)}
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,19 +90,22 @@ class Cluster:
             "--output",
             "json",
         ]
-        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own tool
-            assert process.stdout is not None
-            first = process.stdout.readline()  # Whatever is done from now on is seen.
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(command, env=self._environment, stdout=said)  # noqa: S603  our own tool
+            # Whatever is done from now on is seen.
+            wait_until(lambda: os.fstat(said.fileno()).st_size, _STOP_SECONDS, awaiting="the first event")
 
             def read() -> list[dict[str, Any]]:
                 process.terminate()
-                rest, _ = process.communicate(timeout=_STOP_SECONDS)
-                return list(_documents(first + rest))
+                process.wait(_STOP_SECONDS)
+                said.seek(0)
+                return list(_documents(said.read().decode()))
 
             try:
                 yield read
             finally:
                 process.kill()
+                process.wait()
 
     def get(self, *what: str) -> dict[str, Any]:
         """Return an object, or a list of them, as the API server has it."""
