@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 from connector.button.client import ORDER_PATH, order_path
 from connector.domain.attribution import Found, Missing, attribute, is_attributable, needs_lookup
 from connector.domain.bodies import create_body
+from connector.domain.facts import Known
 from connector.domain.lifecycle import decide
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Reject, Skip, Update
 from connector.explain.policies import Applied, applied, unsent_tokens
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from connector.domain.policy import Policy
 
 _NOT_LOOKED_UP = "not_looked_up"
+_IDENTITY = "explained"
 _SOURCES = {
     "event": "it is on the event itself",
     "session": "the event's session has it",
@@ -52,7 +54,7 @@ class Request(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why nothing would be sent: ``kind`` is ``skipped`` or ``dead_letter``."""
+    """Why nothing is sent: ``kind`` is ``skipped``, ``dead_letter``, or ``depends`` (on what is known elsewhere)."""
 
     kind: str
     stage: str
@@ -116,11 +118,11 @@ def skipped_record(reason: str, message: str) -> Explanation:
     return Explanation(Refusal("skipped", "decode", reason, message))
 
 
-def explain(sources: Sources, policy: Policy, *, shows_personal: bool) -> Explanation:
-    """Return what becomes of an event."""
+def explain(sources: Sources, policy: Policy, *, has_ledger: bool, shows_personal: bool) -> Explanation:
+    """Return what becomes of an event; with a ledger, of one whose order is not known there yet."""
     event = sources.event
     token = _token(sources, policy)
-    decision = decide(event, None, token.value, policy)
+    decision = decide(event, Known(_IDENTITY) if has_ledger else None, token.value, policy)
     whole = Explanation(
         verdict=_verdict(decision),
         event=event_view(event),
@@ -153,8 +155,16 @@ def _verdict(decision: Decision) -> Request | Refusal:
             return Request("POST", ORDER_PATH, create_body(order))
         case Cancel(order_id=order_id):
             return Request("DELETE", order_path(order_id), None)
-        case Update() | Lookup() | Await() | Note():
-            message = f"{type(decision).__name__} needs a memory of orders"
+        case Lookup(order_id=order_id):
+            return Refusal(
+                "depends",
+                "map",
+                "needs_the_order",
+                "the refund is taken off what the order ledger has of the order (see button-connector orders show); of "
+                f"an order that is not there, Button is asked first: GET {order_path(order_id)}",
+            )
+        case Update() | Await() | Note():
+            message = f"{type(decision).__name__} of an order of which nothing is known"
             raise TypeError(message)
         case Skip(reason=reason):
             return Refusal("skipped", "map", reason, "the event is not for Button; it is counted under this name")

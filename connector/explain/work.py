@@ -84,7 +84,12 @@ class Explainer:
             return not_an_event("decode", event)
         plain = None if isinstance(unmapped, Reject) else unmapped
         sources = Sources(event, await self._look_up(event), plain, dict(self._settings.mapping.fields))
-        return explain(sources, self._policy, shows_personal=self._options.shows_personal)
+        return explain(
+            sources,
+            self._policy,
+            has_ledger=self._settings.ledger.enabled,
+            shows_personal=self._options.shows_personal,
+        )
 
     async def _look_up(self, event: CommerceEvent) -> SessionLookup | str:
         through = self._options.through

@@ -52,9 +52,9 @@ def changed(**changes: object) -> bytes:
     return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
 
 
-def explained(given: bytes, *options: str) -> dict[str, Any]:
+def explained(given: bytes, *options: str, **environ: str) -> dict[str, Any]:
     """Return the only event's explanation."""
-    done = call("explain", "--json", "-", *options, given=given)
+    done = call("explain", "--json", "-", *options, given=given, environ=environ)
     assert (done.returncode, done.stderr) == (0, "")
     (record,) = json.loads(done.stdout)
     (event,) = record["events"]
@@ -172,9 +172,17 @@ def test_without_a_cluster_it_says_that_nobody_looked() -> None:
     assert {"setting": "policy.missing_token", "effect": effect} in done["policies"]
 
 
-def test_a_refund_is_a_cancellation_of_its_order() -> None:
-    """There is no body."""
+def test_what_a_refund_does_depends_on_its_order() -> None:
+    """The ledger knows that, and another command shows it."""
     done = explained(encode_event(refund("order/1")))
+    assert (done["outcome"], done["refusal"]["reason"]) == ("depends", "needs_the_order")
+    assert "button-connector orders show" in done["refusal"]["message"]
+    assert "GET /v1/order/order%2F1" in done["refusal"]["message"]
+
+
+def test_without_a_ledger_a_refund_is_a_cancellation_of_its_order() -> None:
+    """There is no body."""
+    done = explained(encode_event(refund("order/1")), BUTTON_CONNECTOR__LEDGER__ENABLED="false")
     assert done["request"] == {"method": "DELETE", "path": "/v1/order/order%2F1", "body": None}
     assert done["token"] is None
 
