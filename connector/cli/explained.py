@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How explanations are shown to people.
 
-Owns the words around them, and that nothing of an event steers the terminal. Masks nothing: that is done already.
+Owns the words around them. Masks nothing: that is done already.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from connector.cli.screen import part, say
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from connector.explain.explanation import Explanation, Refusal, Token
 
-_STYLES = {"skipped": "bold yellow", "dead_letter": "bold red"}
-_HEADS = {"skipped": "Would be skipped", "dead_letter": "Would become a dead letter"}
+_STYLES = {"skipped": "bold yellow", "dead_letter": "bold red", "depends": "bold cyan"}
+_HEADS = {
+    "skipped": "Would be skipped",
+    "dead_letter": "Would become a dead letter",
+    "depends": "Depends on the order",
+}
 
 
 class ExplainedRecord(NamedTuple):
@@ -29,14 +35,14 @@ class ExplainedRecord(NamedTuple):
 
 def show(out: Console, record: ExplainedRecord) -> None:
     """Print what becomes of a record."""
-    _say(out, f"{record.source} ({record.form})", style="bold")
+    say(out, f"{record.source} ({record.form})", style="bold")
     for note in record.notes:
-        _say(out, f"  note: {note}", style="yellow")
+        say(out, f"  note: {note}", style="yellow")
     if not record.events:
-        _say(out, "  the record holds no event; it is complete as it is")
+        say(out, "  the record holds no event; it is complete as it is")
     for index, explanation in enumerate(record.events):
         if len(record.events) > 1:
-            _say(out, f"\nEvent {index}", style="bold")
+            say(out, f"\nEvent {index}", style="bold")
         _show_one(out, explanation)
 
 
@@ -45,15 +51,15 @@ def _show_one(out: Console, explanation: Explanation) -> None:
     from connector.explain.view import lines_of  # noqa: PLC0415  as above
 
     if explanation.event is not None:
-        _part(out, "Event", [f"{name}: {_written(value)}" for name, value in lines_of(explanation.event)])
+        part(out, "Event", [f"{name}: {_written(value)}" for name, value in lines_of(explanation.event)])
     mapped = [
         f"{each.field}: {_written(each.before)} -> {_written(each.after)}   by {each.expression}"
         for each in explanation.mapped
     ]
-    _part(out, "Smart mapping", mapped)
+    part(out, "Smart mapping", mapped)
     if explanation.token is not None:
         _show_token(out, explanation.token)
-    _part(out, "Policy", [f"{each.setting}: {each.effect}" for each in explanation.policies])
+    part(out, "Policy", [f"{each.setting}: {each.effect}" for each in explanation.policies])
     if isinstance(explanation.verdict, Request):
         _show_request(out, *explanation.verdict)
     else:
@@ -61,35 +67,22 @@ def _show_one(out: Console, explanation: Explanation) -> None:
 
 
 def _show_token(out: Console, token: Token) -> None:
-    _part(out, "Attribution token", [f"{token.value or 'none'}: {token.why}"])
+    part(out, "Attribution token", [f"{token.value or 'none'}: {token.why}"])
     for note in token.notes:
-        _say(out, f"  note: {note}", style="yellow")
+        say(out, f"  note: {note}", style="yellow")
 
 
 def _show_request(out: Console, method: str, path: str, body: dict[str, Any] | None) -> None:
     lines = [f"{method} {path}"]
     if body is not None:
         lines += json.dumps(body, indent=2, ensure_ascii=False).splitlines()
-    _part(out, "Would be sent", lines, style="bold green")
+    part(out, "Would be sent", lines, style="bold green")
 
 
 def _show_refusal(out: Console, refusal: Refusal) -> None:
     where = f" ({refusal.stage})" if refusal.kind == "dead_letter" else ""
     line = f"{refusal.reason}{where}: {refusal.message}"
-    _part(out, _HEADS[refusal.kind], [line], style=_STYLES[refusal.kind])
-
-
-def _part(out: Console, head: str, lines: list[str], style: str = "bold cyan") -> None:
-    if lines:
-        _say(out, f"\n{head}", style=style)
-    for line in lines:
-        _say(out, f"  {line}")
-
-
-def _say(out: Console, text: str, style: str | None = None) -> None:
-    """Print as it is: what comes from an event is no markup, and must not steer the terminal."""
-    safe = "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
-    out.print(safe, style=style, markup=False, soft_wrap=True)
+    part(out, _HEADS[refusal.kind], [line], style=_STYLES[refusal.kind])
 
 
 def _written(value: object) -> str:

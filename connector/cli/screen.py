@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all commands that print tables have in common: the console, and JSON for machines."""
+"""What all commands that print have in common: the console, tables, parts of text, and JSON for machines.
+
+Owns that nothing that came from elsewhere steers the terminal.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
     from rich.table import Table
 
@@ -33,6 +38,24 @@ def table(*headers: str, title: str | None = None) -> Table:
     for header in headers:
         new.add_column(header, overflow="fold")
     return new
+
+
+def part(out: Console, head: str, lines: Iterable[str], style: str = "bold cyan") -> None:
+    """Print lines under a head; nothing if there are none."""
+    for index, line in enumerate(lines):
+        if not index:
+            say(out, f"\n{head}", style=style)
+        say(out, f"  {line}")
+
+
+def say(out: Console, text: str, style: str | None = None) -> None:
+    """Print as it is: what comes from an event is no markup, and must not steer the terminal."""
+    out.print(printable(text), style=style, markup=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Return the text without what steers a terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
 
 
 def print_json(value: object) -> None:

@@ -36,6 +36,8 @@ def completed(words: str) -> list[str]:
     [
         ("", list(COMMANDS)),
         ("config ", ["reference", "schema", "show"]),
+        ("orders ", ["show", "list"]),
+        ("orders list --status pa", ["parked"]),
         ("schemas register comm", ["commerce_event", "commerce_event_batch"]),
         ("explain --off", ["--offset"]),
         ("config show --conf", ["--config"]),
