@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.flight import Flight, Seen
 from tests.support.generator import generate
 from tests.support.oracle import Case, Disturbance
 from tests.support.polling import wait_until
-from tests.support.processes import World, now_ms
+from tests.support.processes import PARTITIONS, World, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,22 +36,6 @@ FAULTS = {
 MAX_UNCOMMITTED = 1_000
 MANY_AT_ONCE = {"delivery": {"concurrency": 128, "max_uncommitted_records": MAX_UNCOMMITTED, "retry_max_seconds": 2}}
 COMMIT_AT_POLL = str(Path(__file__).parents[1] / "support" / "commit_at_poll.py")
-
-
-def _kill_in_full_flight(world: World, connector: Connector, acknowledged: int, open_calls: int) -> Disturbance:
-    """Kill the connector once so much is acknowledged but not committed, and so many calls are under way."""
-    margin = 1.5
-
-    def is_time() -> bool:
-        requests = world.sandbox.control.stats()["requests"]
-        done = sum(requests["by_status"].get(status, 0) for status in ("200", "404", "409"))
-        committed = sum(world.offsets.committed().values())
-        return bool(requests["open"] >= margin * open_calls and done - committed >= margin * acknowledged <= committed)
-
-    wait_until(is_time, 30, awaiting="enough commits, open calls, and acknowledged but uncommitted records")
-    began_ms = now_ms()
-    connector.child.kill()
-    return Disturbance(began_ms, now_ms(), world.offsets.committed(), MAX_UNCOMMITTED)
 
 
 def _let_one_join(world: World, records: Sequence[Produced], staying: Connector) -> tuple[Connector, Disturbance]:
@@ -81,7 +66,7 @@ def test_no_order_is_lost_or_crossed_by_faults_a_kill_and_a_rebalance(kafka: Bro
         world.produce(plan.sessions, world.sessions)
         world.produce(plan.records[:1_500])
         killed = world.connector(MANY_AT_ONCE)
-        kill = _kill_in_full_flight(world, killed, acknowledged=100, open_calls=50)
+        kill = Flight(world).kill(killed, range(PARTITIONS), Seen(100, 50, 100), MAX_UNCOMMITTED)
         staying = world.connector(MANY_AT_ONCE)
         joining, join = _let_one_join(world, plan.records[1_500:2_400], staying)
         leave = _let_it_leave(world, plan.records[2_400:-100], joining)
@@ -107,7 +92,7 @@ def test_the_judge_notices_a_connector_that_commits_what_it_has_only_read(kafka:
     with World(kafka, tmp_path, FAULTS) as world:
         world.produce(plan.sessions, world.sessions)
         world.produce(plan.records)
-        killed = world.connector(MANY_AT_ONCE, program=(COMMIT_AT_POLL,))
+        killed = world.connector(MANY_AT_ONCE, program=(COMMIT_AT_POLL,), is_ready=False)
         world.wait_for_commits(100, killed)
         began_ms = now_ms()
         killed.child.kill()

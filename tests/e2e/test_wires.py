@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from tests.support.flight import Flight
+from tests.support.flight import Flight, Seen
 from tests.support.generator import generate
 from tests.support.kafka_broker import unique_topic
 from tests.support.oracle import Case, Disturbance
@@ -86,27 +84,10 @@ class Run:
         return self.world.connector(self._settings)
 
     def kill(self, victim: Connector) -> None:
-        """Kill a member once enough of its own is committed, acknowledged but not committed, and under way.
-
-        It is frozen to be looked at: if the moment is a good one it never runs again, so that it was killed then.
-        """
+        """Kill a member once enough of its own is committed, acknowledged but not committed, and under way."""
         owned = self.world.owned_partitions
         partitions = wait_until(lambda: owned(victim), 30, awaiting="the partitions of who is to be killed")
-
-        def frozen_at_ms() -> float:
-            victim.child.check()
-            self._flight.follow(now_ms())  # so that little is left to be read while it is frozen
-            os.kill(victim.child.pid, signal.SIGSTOP)
-            at_ms = now_ms()
-            seen = self._flight.look(partitions, at_ms)
-            if seen.open_calls >= OPEN_CALLS and seen.acknowledged >= ACKNOWLEDGED <= seen.committed:
-                return at_ms
-            os.kill(victim.child.pid, signal.SIGCONT)
-            return 0.0
-
-        at_ms = wait_until(frozen_at_ms, 30, awaiting="a full flight", interval_seconds=0.1)
-        victim.child.kill()
-        kill = Disturbance(at_ms, now_ms(), self.world.offsets.committed(), MAX_UNCOMMITTED)
+        kill = self._flight.kill(victim, partitions, Seen(ACKNOWLEDGED, OPEN_CALLS, ACKNOWLEDGED), MAX_UNCOMMITTED)
         self.kills.append(Kill(kill, partitions))
         self.disturbances.append(kill)
 

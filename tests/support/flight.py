@@ -6,14 +6,19 @@ Owns a running count only: whether the moment was a good one is judged afterward
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.support.oracle import call_of
+from tests.support.oracle import Disturbance, call_of
+from tests.support.polling import wait_until
+from tests.support.processes import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from connector.demo.parts import Connector
     from tests.support.processes import World
 
 
@@ -50,6 +55,26 @@ class Flight:
         done = sum(offset for partition, offset in committed.items() if partition in partitions)
         return Seen(acknowledged, open_calls, done)
 
+    def kill(self, victim: Connector, partitions: Container[int], least: Seen, window: int) -> Disturbance:
+        """Kill a member once so much of these partitions, which are its own, is on its way.
+
+        It is frozen to be looked at: if the moment is a good one it never runs again, so that it was killed then.
+        """
+
+        def frozen_at_ms() -> float:
+            victim.child.check()
+            self.follow(now_ms())  # so that little is left to be read while it is frozen
+            os.kill(victim.child.pid, signal.SIGSTOP)
+            at_ms = now_ms()
+            if all(there >= wanted for there, wanted in zip(self.look(partitions, at_ms), least, strict=True)):
+                return at_ms
+            os.kill(victim.child.pid, signal.SIGCONT)
+            return 0.0
+
+        at_ms = wait_until(frozen_at_ms, 30, awaiting="a full flight", interval_seconds=0.1)
+        victim.child.kill()
+        return Disturbance(at_ms, now_ms(), self._world.offsets.committed(), window)
+
     def follow(self, at_ms: float) -> list[str]:
         """Count what was acknowledged until then; return the orders of the calls that were open then."""
         open_orders: dict[int, str] = {}
@@ -59,6 +84,8 @@ class Flight:
             if call.started_ms > at_ms:
                 break
             newest = request["sequence"]
+            if not call.tells:
+                continue
             if call.finished_ms > at_ms:
                 open_orders[newest] = order_id
             elif newest not in self._counted:

@@ -52,6 +52,7 @@ def test_what_judges_the_connector_imports_nothing_of_its_rules(module: Any) -> 
     assert {name for name in imported if name.startswith("connector")} <= {"connector.demo.topics"}
 
 
+CALLS = ("create", "update", "cancel")
 PURCHASED_AND_REFUNDED = ("create", "cancel")
 
 
@@ -96,9 +97,18 @@ def test_a_good_run_has_no_complaints() -> None:
         ([_call("create", 1, 2, None), _call("cancel", 3, 4)], "not the turn"),
         ([_call("cancel", 1, 2), _call("create", 3, 4)], "not the turn"),
         ([_call("create", 1, 2), _call("cancel", 3, 4), _call("create", 5, 6, 409)], "not the turn"),
+        ([_call("create", 1, 2), _call("update", 3, 4)], "not the turn"),
         ([_call("create", 1, 4), _call("cancel", 3, 5)], "before the one before it had ended"),
     ],
-    ids=["one never told", "one never acknowledged", "given up", "crossed", "told again", "overlapping"],
+    ids=[
+        "one never told",
+        "one never acknowledged",
+        "given up",
+        "crossed",
+        "told again",
+        "another call",
+        "overlapping",
+    ],
 )
 def test_the_judge_names_what_is_wrong_with_the_calls(calls: list[dict[str, Any]], complaint: str) -> None:
     """An event that is lost, crossed, repeated without need or told beside another one is named."""
@@ -118,10 +128,53 @@ def test_a_kill_excuses_no_event_that_was_passed_over() -> None:
     """[1] What was read again is told again from where it was: an event that was never told is missed all the same."""
     calls = [_call("create", 1, 2), _call("create", 11, 12, 409), _call("cancel", 13, 14)]
     kill = Disturbance(10, 10, {0: 0}, window=100)
-    (complaint,) = _case(*calls, events=("create", "cancel", "create"), disturbances=[kill]).complaints()
+    (complaint,) = _case(*calls, events=("create", "cancel", "update"), disturbances=[kill]).complaints()
     assert "not every event was told" in complaint
     (complaint,) = _case(*calls[1:], events=("cancel", "create", "cancel"), disturbances=[kill]).complaints()
     assert "not the turn" in complaint
+
+
+def test_a_copy_is_told_only_where_more_is_known() -> None:
+    """A copy of a lone purchase is passed over; behind a refund all is told once more, and never as a new order."""
+    create, update, cancel = (_call(name, *at) for name, at in zip(CALLS, ((1, 2), (3, 4), (5, 6)), strict=True))
+    lookup = _call("get", 2, 3)
+    assert _case(create, events=("create", "create")).complaints() == []
+    assert _case(create, create, events=("create", "create")).complaints() != []
+    assert _case(create, update, events=("create", "create")).complaints() != []
+    assert _case(create, lookup, update, events=("create", "create")).complaints() == []
+    events = ("create", "update", "create", "cancel", "update")
+    again, last = {**update, "started_ms": 4.2, "finished_ms": 4.4}, {**cancel, "started_ms": 6.5, "finished_ms": 7}
+    assert _case(create, update, again, cancel, last, events=events).complaints() == []
+    assert _case(create, update, cancel, last, events=events).complaints() != []
+    assert _case(create, update, {**again, "operation": "create"}, cancel, last, events=events).complaints() != []
+
+
+def test_a_call_is_made_again_only_if_its_lookup_failed() -> None:
+    """What a failed lookup was to settle is asked again; one that was answered settles it."""
+    calls = [
+        _call("create", 1, 2),
+        _call("cancel", 3, 4, None),
+        _call("cancel", 5, 6, 404),
+        _call("cancel", 9, 10, 404),
+    ]
+    window = Disturbance(0, 0, {0: 2}, window=1)
+    for status, is_excused in ((503, True), (404, False)):
+        case = _case(*calls, _call("get", 7, 8, status), disturbances=[window])
+        assert (case.complaints() == []) is is_excused
+
+
+def test_after_a_kill_what_is_known_is_told_as_a_whole() -> None:
+    """A purchase that is read again may be passed over, or told with the refund that came behind it."""
+    first = [_call("create", 1, 2), _call("update", 3, 4)]
+    kill = Disturbance(10, 10, {0: 0}, window=100)
+
+    def complaints(*again: dict[str, Any]) -> list[str]:
+        return _case(*first, *again, events=("create", "update"), disturbances=[kill]).complaints()
+
+    assert complaints(_call("update", 11, 12), _call("update", 13, 14)) == []
+    assert complaints(_call("update", 11, 12)) == []
+    assert complaints(_call("update", 11, 12), _call("update", 13, 14), _call("update", 15, 16)) != []
+    assert complaints(_call("update", 11, 12), _call("cancel", 13, 14)) != []
 
 
 def test_repeats_are_counted_against_what_was_uncommitted() -> None:
