@@ -8,10 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import yaml
-from confluent_kafka.admin import (
-    ConfigResource,  # type: ignore[attr-defined]  # it is exported, only not by name
-    ResourceType,  # type: ignore[attr-defined]  # as above
-)
+from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]  # not exported by name
 
 from tests.support.helm_values import CHART
 from tests.support.kafka_broker import Broker, unique_topic

@@ -106,7 +106,8 @@ def lines_for(tmp_path: Path, text: str, **environ: str) -> list[str]:
             "zzz: 1\n",
             (
                 "zzz: there is no such setting (connector.yaml, line 5). "
-                "What there is: kafka, schema_registry, avro, mapping, policy, sessions, ledger, tables, dead_letters, button, "
+                "What there is: kafka, schema_registry, avro, mapping, policy, sessions, ledger, tables, "
+                "dead_letters, button, "
                 "delivery, ops, log, tracing."
             ),
         ),
@@ -230,7 +231,8 @@ def test_what_is_required_is_said_with_how_to_give_it() -> None:
             '{"group_id": "x"}',
             (
                 "BUTTON_CONNECTOR__KAFKA: names no setting (environment variable). Write BUTTON_CONNECTOR__AREA__KEY; "
-                "the areas are: kafka, schema_registry, avro, mapping, policy, sessions, ledger, tables, dead_letters, button, "
+                "the areas are: kafka, schema_registry, avro, mapping, policy, sessions, ledger, tables, "
+                "dead_letters, button, "
                 "delivery, ops, log, tracing."
             ),
         ),
