@@ -118,10 +118,9 @@ class Connector:
             observer,
             clock_skew_ms=round(settings.sessions.clock_skew_seconds * 1000),
         )
-        self._books = None
-        if settings.ledger.enabled:
-            passing = Path(self._passing.name)
-            self._books = Bookkeeping(settings, self._through, ledger_partitions, passing, _WallClock(), observer)
+        passing, parts = Path(self._passing.name), (_WallClock(), observer)
+        opened = wiring.open_ledger(settings, self._through, ledger_partitions, passing, parts)
+        self._books = None if opened is None else Bookkeeping(opened)
         self._letters = KafkaDeadLetters(wiring.dead_letter_options(settings, self._through), observer)
         self._transport = wiring.open_transport(settings)
         self._source = KafkaSource(wiring.source_options(settings, self._through), observer)

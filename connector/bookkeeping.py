@@ -9,41 +9,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from connector import wiring
-from connector.kafka.follower import TopicFollower
-from connector.kafka.ledger_log import LedgerLog
-from connector.tables.orders import Orders
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from connector.engine.ports import Clock, Observer
-    from connector.kafka.options import KafkaConnection
-    from connector.settings import Settings
+    from connector.kafka.follower import TopicFollower
+    from connector.kafka.ledger_log import LedgerLog
+    from connector.wiring import OpenedLedger
 
 
 class Bookkeeping:
-    """The ledger of one process; ``partitions`` are those of its topic, ``passing`` is for files that are not kept."""
+    """The ledger of one process."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  what it is made of
-        self,
-        settings: Settings,
-        through: KafkaConnection,
-        partitions: int,
-        passing: Path,
-        clock: Clock,
-        observer: Observer,
-    ) -> None:
-        """Put the parts together; nothing starts before :meth:`start`."""
-        self._log = LedgerLog(wiring.ledger_log_options(settings, through), observer)
-        self.follower = TopicFollower(wiring.ledger_follower_options(settings, through), observer)
-        self.ledger = Orders(
-            wiring.ledger_options(settings, partitions),
-            (wiring.table_options(settings, "ledger", passing), self.follower),
-            self._log,
-            clock,
-            observer,
-        )
+    def __init__(self, opened: OpenedLedger) -> None:
+        """Take the parts; nothing starts before :meth:`start`."""
+        self.ledger, self._log, self.follower = opened
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read."""
