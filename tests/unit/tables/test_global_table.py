@@ -150,6 +150,28 @@ async def test_a_copy_is_kept_as_long_as_tombstones_are_and_no_longer(tmp_path: 
     await run.table.stop()
 
 
+async def test_a_copy_does_not_become_younger_by_being_opened(tmp_path: Path) -> None:
+    """Only catching up makes it so: two starts in a row must not add up to twice the tombstones' time."""
+    await _filled(tmp_path)
+    for days, starts in ((0.75, {0: 8, 1: 3}), (1.5, {})):
+        run = Run(tmp_path)
+        run.clock.time_ms = NOW_MS + round(days * DAY_MS)
+        assert await run.begin() == starts
+        run.table.apply([])
+        await run.table.stop()
+
+
+async def test_a_copy_of_a_topic_whose_id_was_never_known_is_rebuilt(tmp_path: Path) -> None:
+    """Two unknown ids are not the same id."""
+    first = Run(tmp_path)
+    await first.begin(topic_id=None)
+    first.table.apply([row(FIRST, 0, b"a", b"x")])
+    await first.table.stop()
+    second = Run(tmp_path)
+    assert await second.begin(topic_id=None) == {}
+    await second.table.stop()
+
+
 async def test_a_table_that_never_caught_up_is_as_old_as_its_reading(tmp_path: Path) -> None:
     """Reading on after the tombstones' time could miss one that lay ahead all along."""
     run = Run(tmp_path)
