@@ -135,10 +135,9 @@ def test_a_kill_between_an_answer_and_its_fact(kafka: Broker, tmp_path: Path) ->
             for operation in ("create", "update", "cancel", "get"):
                 wanted = {order_id for order_id in orders if order_id.startswith(operation)}
                 wait_until(lambda op=operation, ids=wanted: ids <= _answered(world, op), 20, awaiting="all answers")  # type: ignore[misc]  # lambdas with defaults
-            # A record that needs no fact is alone in the last partition: whatever could be committed is, with it.
+            # A tombstone, which needs no fact, is alone in the last partition: whatever could be committed is, with it.
             last = world.partitions - 1
-            cart = {"occurred_at": 1, "product_action": {"action": "add_to_cart"}}
-            world.produce([Produced(None, encode_event(cart), partition=last)])
+            world.produce([Produced(b"gone", None, partition=last)])
             wait_until(lambda: world.offsets.committed()[last] == 1, 20, awaiting="a commit")
             doomed.child.kill()
             assert world.offsets.committed() == {**committed, last: 1}
