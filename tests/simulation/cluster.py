@@ -14,7 +14,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from connector.engine.engine import Engine, EngineOptions, Ports
-from connector.engine.ports import TopicPartition
 from tests.support.fakes import FakeDeadLetters, FakeDecoder, FakeSessions, FakeSource, FixedClock, Recorder
 from tests.support.simulated_ledger import SimulatedLedger, SimulatedLog
 
@@ -23,11 +22,10 @@ if TYPE_CHECKING:
 
     from connector.domain.events import CommerceEvent
     from connector.domain.facts import Fact
-    from connector.engine.ports import RawRecord
+    from connector.engine.ports import RawRecord, TopicPartition
     from tests.support.simulated_button import SimulatedButton
     from tests.support.simulated_ledger import Slot
 
-_TOPIC = "orders"
 _NOTICED_AFTER_SECONDS = 1.0
 """When the group gives a lost partition away: no call that was on its way can still land then."""
 
@@ -133,13 +131,13 @@ class Cluster:
         for replica in self.replicas:
             await replica.stop()
 
-    def emit(self, event: CommerceEvent) -> RawRecord:
-        """Put an event into any partition."""
+    def emit(self, event: CommerceEvent, partition: int | None = None) -> RawRecord:
+        """Put an event into a partition, whichever it is."""
         self._meanings += 1
         value = b"%d" % self._meanings
         self.decoder.meanings[value] = [event]
-        partition = TopicPartition(_TOPIC, self.random.choice(self.partitions))
-        return self.replicas[0].source.append(partition.partition, value)
+        chosen = self.random.choice(self.partitions) if partition is None else partition
+        return self.replicas[0].source.append(chosen, value)
 
     @property
     def is_at_rest(self) -> bool:

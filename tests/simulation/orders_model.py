@@ -155,7 +155,7 @@ class Play:
 
     def _compare(self, number: int) -> None:
         where = f"{self._world}, round {number}"
-        expected, there = self._merchant.at_button(), self._at_button()
+        expected, there = self._merchant.at_button(), open_at(self._button)
         wrong = {each: (there.get(each), expected.get(each)) for each in expected.keys() | there.keys()}
         wrong = {each: pair for each, pair in wrong.items() if pair[0] != pair[1]}
         assert not wrong, f"{where}: Button has and should have {wrong}"
@@ -163,16 +163,6 @@ class Play:
         assert letters == self._merchant.letters, f"{where}: dead letters differ by {letters ^ self._merchant.letters}"
         waiting = self._waiting()
         assert waiting == self._merchant.waiting(), f"{where}: waiting differ by {waiting ^ self._merchant.waiting()}"
-
-    def _at_button(self) -> dict[str, Open]:
-        return {
-            order_id: Open(
-                kept.order.total,
-                tuple(sorted((line.sku or "", line.total, line.quantity) for line in kept.order.line_items)),
-            )
-            for order_id, kept in self._button.orders.items()
-            if not kept.is_cancelled
-        }
 
     def _letters(self) -> set[tuple[str, str]]:
         written = self._cluster.letters.letters
@@ -191,6 +181,18 @@ class Play:
             if not any(isinstance(fact.said, Purchase) for fact in facts):
                 waiting |= {fact.event_id.removeprefix("m:") for fact in facts}
         return waiting
+
+
+def open_at(button: SimulatedButton) -> dict[str, Open]:
+    """Return what Button has of the orders that are not cancelled, in the words of the merchant's books."""
+    return {
+        order_id: Open(
+            kept.order.total,
+            tuple(sorted((line.sku or "", line.total, line.quantity) for line in kept.order.line_items)),
+        )
+        for order_id, kept in button.orders.items()
+        if not kept.is_cancelled
+    }
 
 
 def play(world: World, tally: Tally, breakage: Callable[[Cluster], None] | None = None) -> None:
