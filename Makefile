@@ -17,11 +17,11 @@ IMAGE := button-connector:latest
 BUILD_IMAGE := $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker)
 SBOM := build/sbom.cdx.json
 
-.PHONY: help demo test pythons check benchmark image sbom kubernetes lint format docs chart lock clean
+.PHONY: help demo test pythons check benchmark image image-test sbom kubernetes lint format docs chart lock clean
 
 help: ## Say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 demo: $(VENV)/.runtime ## Watch orders arrive: Kafka, Button and the connector on this machine
 	@$(BIN)/button-connector demo
@@ -42,6 +42,9 @@ benchmark: $(VENV)/.heavy ## Measure the connector beside a bare loop, in one ru
 image: ## Build the container image (ENGINE=docker, IMAGE=name:tag, IMAGE_ARGS=... for more arguments)
 	$(BUILD_IMAGE) --tag $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" $(IMAGE_ARGS) .
+
+image-test: $(VENV)/.heavy ## Build the image and try it with podman
+	$(BIN)/python -m pytest tests/image
 
 sbom: image ## Write the image's software bill of materials to build/sbom.cdx.json
 	@mkdir -p $(dir $(SBOM))
