@@ -11,7 +11,7 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
-from connector.domain import lifecycle
+from connector.domain import known_orders, lifecycle
 from connector.domain.orders import Skip
 from tests.simulation.cluster import Cluster, Replica
 from tests.simulation.merchant import Line, Merchant, Pieces, Said, Sale
@@ -133,7 +133,7 @@ def test_a_replay_is_told_although_its_entry_was_clean(monkeypatch: pytest.Monke
 
 def test_a_replay_spared_because_its_entry_was_clean_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The entry is the other dead replica's, written late: it says nothing of the call that landed last."""
-    told_again = lifecycle.told_again
+    told_again = known_orders.told_again
 
     def breakage(cluster: Cluster) -> None:
         clean: set[str] = set()
