@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
+from confluent_kafka import Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs do not say what is exported
     AlterConfigOpType,
     ConfigEntry,
@@ -19,9 +20,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs d
     ResourceType,
 )
 
+from tests.support.polling import wait_until
+from tests.support.processes import LEDGER_PARTITIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from confluent_kafka import KafkaError
 
     from tests.support.processes import World
 
@@ -34,6 +40,8 @@ def no_fact_written(world: World) -> Iterator[None]:
     """Let no broker take a fact in the body: any that is older than nothing at all is refused for its time."""
     _set_greatest_age(world, "0")
     try:
+        # The brokers say yes a moment before they do it.
+        wait_until(lambda: _is_refused(world), _REQUEST_SECONDS, awaiting="facts to be refused")
         yield
     finally:
         _set_greatest_age(world, _ANY_AGE_MS)
@@ -46,6 +54,22 @@ def _set_greatest_age(world: World, milliseconds: str) -> None:
     resource = ConfigResource(ResourceType.TOPIC, world.ledger, incremental_configs=[entry])
     admin = world.broker.admin()  # gone before its answer, it would give none
     admin.incremental_alter_configs([resource])[resource].result(_REQUEST_SECONDS)
+
+
+def _is_refused(world: World) -> bool:
+    """Try the tombstone of an order that is not there, in every partition."""
+    errors: list[KafkaError | None] = []
+    producer = Producer({"bootstrap.servers": world.broker.bootstrap_servers, "log_level": 2})
+    for partition in range(LEDGER_PARTITIONS):
+        producer.produce(
+            world.ledger,
+            None,
+            b'["nobody","nothing"]',
+            partition,
+            timestamp=1,
+            on_delivery=lambda error, _: errors.append(error),
+        )
+    return producer.flush(_REQUEST_SECONDS) == 0 and all(errors)
 
 
 @contextmanager
