@@ -9,6 +9,8 @@ command needs nothing of the others.
 from __future__ import annotations
 
 import importlib
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -93,6 +95,15 @@ def _stands_for_a_command() -> None:
     """Do nothing: the real command takes this one's place when it is called."""
 
 
+def hear_sigterm() -> None:
+    """Leave on SIGTERM from the very start: the first process of a container would else not hear it.
+
+    Whoever has something to finish installs a handler of its own later.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def main() -> None:
     """Run the command line."""
+    hear_sigterm()
     build()(prog_name=PROGRAM)
