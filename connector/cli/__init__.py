@@ -23,7 +23,7 @@ COMMANDS = {
     "run": "Bring orders from Kafka to Button until stopped.",
     "check": "Look whether all that run needs is as it must be.",
     "explain": "Show what becomes of an event, and why; nothing is sent.",
-    "orders": "Show what is known of orders: what was told, what waits, what Button has.",
+    "orders": "Show what became of an order, and list those that wait.",
     "config": "Show what can be set, and what is set.",
     "schemas": "List the Avro schemas, register and check them.",
     "sandbox": "Serve Button's Order API on this machine, to try things out.",

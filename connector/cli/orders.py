@@ -53,7 +53,7 @@ _Timeout = Annotated[float, typer.Option(help="Seconds that the brokers may be s
 
 @orders.callback()
 def _orders() -> None:
-    """Show what is known of orders: what was told, what waits, what Button has."""
+    """Show what became of an order, and list those that wait."""
 
 
 @orders.command()
