@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from connector.domain.answer_policy import AnswerPolicy
     from connector.domain.attribution import Attribution
     from connector.domain.events import CommerceEvent
+    from connector.domain.facts import Fact
     from connector.domain.orders import Call
     from connector.domain.outcomes import Outcome, Reply, Settled
     from connector.domain.policy import Policy
@@ -260,9 +261,10 @@ class Delivery:
         """Judge an answer and the lookup that followed it together."""
         if task.looked_up_at is None:
             task.looked_up_at = now
-        settled = after_lookup(call, asked, shown, now - task.looked_up_at, self._use.answers)
+        waited_seconds = max(now - task.looked_up_at, self._told_seconds_ago(task, call))
+        settled = after_lookup(call, asked, shown, waited_seconds, self._use.answers)
         task.asked = None
-        if isinstance(settled, Refused) and is_over(settled) and _was_told(task, call):
+        if isinstance(settled, Refused) and is_over(settled) and _fact_in_ledger(task, call) is not None:
             settled = AlreadyApplied(settled.reason)
         if isinstance(settled, Observe):
             self._answered()
@@ -271,6 +273,11 @@ class Delivery:
         if isinstance(settled, Applied):
             task.is_unanswered = False
         self._judge(lane, task, operation_of(call), None, settled, now)
+
+    def _told_seconds_ago(self, task: Task, call: Call) -> float:
+        """Return how long ago an event was told that is only told again: for so long Button has known of it."""
+        fact = _fact_in_ledger(task, call)
+        return 0.0 if fact is None else (self._use.clock.now_ms() - fact.written_at_ms) / 1000
 
     def _judge(  # noqa: C901, PLR0912, PLR0913, PLR0917  one case for each outcome
         self,
@@ -520,7 +527,7 @@ class Delivery:
             pass
 
 
-def _was_told(task: Task, call: Call) -> bool:
-    """Return whether the event is only told again: its fact lies in the ledger."""
+def _fact_in_ledger(task: Task, call: Call) -> Fact | None:
+    """Return the fact that the event has in the ledger already, in which case it is only told again."""
     fact = None if isinstance(call, Lookup) else call.fact
-    return fact is not None and task.order is not None and fact.event_id in task.order.facts
+    return None if fact is None or task.order is None else task.order.facts.get(fact.event_id)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kafka, pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.xdist_group("secure_kafka")]
 
 READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
+CREATE = AclOperation.CREATE
 DESCRIBE_CONFIGS = AclOperation.DESCRIBE_CONFIGS
 WRONG = "wrong-horse-battery"
 START_SECONDS = 20.0
@@ -46,6 +47,7 @@ def _allow_all(kafka: SecureKafka, user: str, world: World) -> None:
     kafka.allow_topic(user, world.events, READ)
     kafka.allow_topic(user, world.sessions, READ, DESCRIBE_CONFIGS)
     kafka.allow_topic(user, world.dead_letters, WRITE)
+    kafka.allow_topic(user, world.ledger, READ, WRITE, CREATE, DESCRIBE_CONFIGS)
     kafka.allow_group(user, world.group, READ)
 
 
