@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from connector.settings import KafkaSettings, SchemaRegistrySettings, Settings
     from connector.telemetry.export import Export
 
-_COMMITS_A_WINDOW = 4
+_COMMITS_A_WINDOW, _COMMIT_AFTER_EVENTS = 4, 250
 _LEDGER_WAIT_MS, _LEDGER_BATCH_BYTES = 20, 100_000
 
 _DAY_MS = 86_400_000
@@ -172,7 +172,7 @@ def engine_options(settings: Settings) -> EngineOptions:
     delivery = settings.delivery
     return EngineOptions(
         concurrency=delivery.concurrency,
-        commit_after_events=max(1, delivery.max_uncommitted_records // _COMMITS_A_WINDOW),
+        commit_after_events=max(1, min(_COMMIT_AFTER_EVENTS, delivery.max_uncommitted_records // _COMMITS_A_WINDOW)),
         commit_interval_seconds=delivery.commit_interval_seconds,
         drain_seconds=delivery.drain_seconds,
         retry=Backoff(delivery.retry_initial_seconds, delivery.retry_max_seconds),

@@ -19,8 +19,9 @@ class DeliverySettings(Area):
         description="Calls that may be under way at once.",
     )
     max_uncommitted_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=1_000,
-        description="Records that may be read but not committed; bounds memory, and what is read again after a crash.",
+        default=5_000,
+        description="Records that may be read but not committed; bounds memory, and what is read again after a crash. "
+        "One partition may use up half of it. Much less makes the connector wait for commits.",
     )
     max_uncommitted_bytes: Annotated[int, Field(ge=1, le=2**40)] = Field(
         default=64 * 1024 * 1024,

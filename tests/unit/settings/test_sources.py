@@ -33,7 +33,7 @@ def test_a_file_with_what_is_required_is_enough(config: Path) -> None:
     settings = load(config, {})
     assert settings.kafka.bootstrap_servers == "broker-1:9092"
     assert settings.kafka.topics == ("commerce-events",)
-    assert settings.delivery.max_uncommitted_records == 1_000
+    assert settings.delivery.max_uncommitted_records == 5_000
 
 
 def test_the_environment_alone_is_enough() -> None:
