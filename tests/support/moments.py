@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.support.processes import World
 
 _REQUEST_SECONDS = 15.0
+_ROUNDS_BEHIND_A_KILL = 5
 _ANY_AGE_MS = str(2**63 - 1)
 
 
@@ -43,6 +44,9 @@ def no_fact_written(world: World) -> Iterator[None]:
         # The brokers say yes a moment before they do it.
         wait_until(lambda: _is_refused(world), _REQUEST_SECONDS, awaiting="facts to be refused")
         yield
+        # What a process that was killed in the body had written to its socket is yet to be refused.
+        for _ in range(_ROUNDS_BEHIND_A_KILL):
+            assert _is_refused(world)
     finally:
         _set_greatest_age(world, _ANY_AGE_MS)
 
