@@ -18,7 +18,7 @@ from connector.demo.parts import API_KEY
 from tests.support import sweep_often
 from tests.support.avro_records import encode_event, purchase
 from tests.support.generator import Produced
-from tests.support.moments import no_fact_written, no_update_taken, spoil
+from tests.support.moments import no_update_taken, spoil
 from tests.support.polling import wait_until
 from tests.support.processes import World
 from tests.support.small_orders import (
@@ -58,6 +58,10 @@ Fact = tuple[str, str]
 
 def _orders(kinds: Mapping[str, Kind], each: int = EACH) -> dict[str, Kind]:
     return {f"{name}-{number}": kind for name, kind in kinds.items() for number in range(each)}
+
+
+HOLDS_FACTS_BACK = {"linger.ms": "600000"}
+"""A producer that waits for company for so long has nothing to send before it is killed."""
 
 
 def _facts(orders: Mapping[str, Kind], events: Collection[str] | None = None) -> set[Fact]:
@@ -126,21 +130,23 @@ def test_a_kill_between_an_answer_and_its_fact(kafka: Broker, tmp_path: Path) ->
     with World(kafka, tmp_path) as world:
         before_us = _report_elsewhere(world, seen)
         world.produce(_but_not_in_the_last(world, records(settled, {"purchase"})))
-        doomed = world.connector()
-        world.wait_until_at_rest(30, doomed)
+        first = world.connector()
+        world.wait_until_at_rest(30, first)
+        first.child.terminate()
+        assert first.child.wait(20) == 0
         committed = world.offsets.committed()
-        with no_fact_written(world):
-            waiting = [*records(settled, {"socks", "all"}), *records(fresh), *records(seen)]
-            world.produce(_but_not_in_the_last(world, waiting))
-            for operation in ("create", "update", "cancel", "get"):
-                wanted = {order_id for order_id in orders if order_id.startswith(operation)}
-                wait_until(lambda op=operation, ids=wanted: ids <= _answered(world, op), 20, awaiting="all answers")  # type: ignore[misc]  # lambdas with defaults
-            # A tombstone, which needs no fact, is alone in the last partition: whatever could be committed is, with it.
-            last = world.partitions - 1
-            world.produce([Produced(b"gone", None, partition=last)])
-            wait_until(lambda: world.offsets.committed()[last] == 1, 20, awaiting="a commit")
-            doomed.child.kill()
-            assert world.offsets.committed() == {**committed, last: 1}
+        doomed = world.connector({"kafka": {"properties": HOLDS_FACTS_BACK}})
+        waiting = [*records(settled, {"socks", "all"}), *records(fresh), *records(seen)]
+        world.produce(_but_not_in_the_last(world, waiting))
+        for operation in ("create", "update", "cancel", "get"):
+            wanted = {order_id for order_id in orders if order_id.startswith(operation)}
+            wait_until(lambda op=operation, ids=wanted: ids <= _answered(world, op), 20, awaiting="all answers")  # type: ignore[misc]  # lambdas with defaults
+        # A tombstone, which needs no fact, is alone in the last partition: whatever could be committed is, with it.
+        last = world.partitions - 1
+        world.produce([Produced(b"gone", None, partition=last)])
+        wait_until(lambda: world.offsets.committed()[last] == 1, 20, awaiting="a commit")
+        doomed.child.kill()
+        assert world.offsets.committed() == {**committed, last: 1}
         assert _written(world) == _facts(settled, {"purchase"})
         heir = world.connector()
         world.wait_until_at_rest(30, heir)
