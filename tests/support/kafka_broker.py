@@ -24,15 +24,17 @@ __all__ = ["Broker", "NoBrokerError", "free_port", "shared_broker", "start_broke
 def start_broker(
     properties: Mapping[str, str] | None = None,
     listeners: Mapping[str, int] | None = None,
+    told_ports: Mapping[str, int] | None = None,
 ) -> Iterator[Broker]:
     """Start a broker of our own and end it at exit; ``properties`` override those of the server.
 
-    ``listeners`` (``SSL``, ``SASL_SSL``) with their ports are there beside the plain one, which is the broker's own.
+    ``listeners`` (``PROXIED``, ``SSL``, ``SASL_SSL``) with their ports are there beside the plain one, which is the
+    broker's own; ``told_ports`` are those at which clients are told to find them, if others.
     Docker where an engine answers, else the JVM. Raises :class:`NoBrokerError` where neither can be had. When the
     body raises, the broker's log is kept and its place is printed.
     """
     with ExitStack() as stack:
-        yield _first_that_starts(stack, properties or {}, listeners or {})
+        yield _first_that_starts(stack, properties or {}, listeners or {}, told_ports or {})
 
 
 @contextmanager
@@ -48,11 +50,16 @@ def shared_broker() -> Iterator[Broker]:
     yield foreign
 
 
-def _first_that_starts(stack: ExitStack, properties: Mapping[str, str], listeners: Mapping[str, int]) -> Broker:
+def _first_that_starts(
+    stack: ExitStack,
+    properties: Mapping[str, str],
+    listeners: Mapping[str, int],
+    told_ports: Mapping[str, int],
+) -> Broker:
     reasons = []
     for way in (kafka_docker.start, kafka_jvm.start):
         try:
-            return stack.enter_context(way(properties, listeners))
+            return stack.enter_context(way(properties, listeners, told_ports))
         except NoBrokerError as reason:
             reasons.append(str(reason))
     message = f"no Kafka: KAFKA_BOOTSTRAP is not set; {'; '.join(reasons)}"

@@ -29,11 +29,15 @@ exec ./kafka-server-start.sh /tmp/server.properties
 
 
 @contextmanager
-def start(properties: Mapping[str, str], listeners: Mapping[str, int]) -> Iterator[Broker]:
+def start(
+    properties: Mapping[str, str],
+    listeners: Mapping[str, int],
+    told_ports: Mapping[str, int],
+) -> Iterator[Broker]:
     """Start a broker in a container and remove it at exit."""
     _require_engine()
     port = free_port()
-    container = _start_container(port, properties, listeners)
+    container = _start_container(port, listeners, _server_properties(port, properties, listeners, told_ports))
     try:
         broker = DockerBroker(container, port)
         broker.wait_until_it_answers()
@@ -64,7 +68,7 @@ class DockerBroker(Broker):
         self.wait_until_it_answers()
 
 
-def _start_container(port: int, properties: Mapping[str, str], listeners: Mapping[str, int]) -> DockerContainer:
+def _start_container(port: int, listeners: Mapping[str, int], properties: str) -> DockerContainer:
     with warnings.catch_warnings():
         # Slow to import, and they warn about themselves: only where an engine answers.
         warnings.simplefilter("ignore")
@@ -73,7 +77,7 @@ def _start_container(port: int, properties: Mapping[str, str], listeners: Mappin
     container = DockerContainer(IMAGE).with_bind_ports(port, port).with_command(["sh", "-c", _COMMAND])
     for each in listeners.values():
         container.with_bind_ports(each, each)
-    container.with_env("SERVER_PROPERTIES", _server_properties(port, properties, listeners))
+    container.with_env("SERVER_PROPERTIES", properties)
     container.with_env("CLUSTER", cluster_id())
     try:
         return container.start()
@@ -82,13 +86,19 @@ def _start_container(port: int, properties: Mapping[str, str], listeners: Mappin
         raise NoBrokerError(message) from fault
 
 
-def _server_properties(port: int, extra: Mapping[str, str], listeners: Mapping[str, int]) -> str:
+def _server_properties(
+    port: int,
+    extra: Mapping[str, str],
+    listeners: Mapping[str, int],
+    told_ports: Mapping[str, int],
+) -> str:
     return server_properties(
         host="0.0.0.0",  # noqa: S104  inside the container
         ports={"PLAINTEXT": port, **listeners},
         controller_port=port + 1,
         log_dir="/tmp/kafka-data",  # noqa: S108  a folder of the container
         extra=extra,
+        told_ports=told_ports,
     )
 
 

@@ -27,7 +27,11 @@ _SHOWN_LOG_CHARACTERS = 2_000
 
 
 @contextmanager
-def start(properties: Mapping[str, str], listeners: Mapping[str, int]) -> Iterator[Broker]:
+def start(
+    properties: Mapping[str, str],
+    listeners: Mapping[str, int],
+    told_ports: Mapping[str, int],
+) -> Iterator[Broker]:
     """Start a broker and kill it at exit; its log is kept when the body raises."""
     try:
         jars = classpath()
@@ -35,7 +39,7 @@ def start(properties: Mapping[str, str], listeners: Mapping[str, int]) -> Iterat
         message = f"no broker on the JVM: {reason}"
         raise NoBrokerError(message) from reason
     folder = Path(tempfile.mkdtemp(prefix="button-connector-kafka-"))
-    broker = JvmBroker(jars, folder, properties, listeners)
+    broker = JvmBroker(jars, folder, properties, listeners, told_ports)
     try:
         broker.restart()
         yield broker
@@ -50,7 +54,14 @@ def start(properties: Mapping[str, str], listeners: Mapping[str, int]) -> Iterat
 class JvmBroker(Broker):
     """One broker, formatted once, started as often as wanted."""
 
-    def __init__(self, jars: str, folder: Path, properties: Mapping[str, str], listeners: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        jars: str,
+        folder: Path,
+        properties: Mapping[str, str],
+        listeners: Mapping[str, int],
+        told_ports: Mapping[str, int],
+    ) -> None:
         """Choose the ports and write the server's properties into ``folder``; starts nothing."""
         port = free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
@@ -67,6 +78,7 @@ class JvmBroker(Broker):
                 controller_port=free_port(),
                 log_dir=str(folder / "data"),
                 extra=properties,
+                told_ports=told_ports,
             ),
         )
 

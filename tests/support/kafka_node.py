@@ -31,7 +31,8 @@ _SINGLE_NODE = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SSL:SSL,"
+    "SASL_SSL:SASL_SSL",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -134,21 +135,23 @@ def free_port() -> int:
                 return port
 
 
-def server_properties(
+def server_properties(  # noqa: PLR0913  by name, and each is another part of the file
     *,
     host: str,
     ports: Mapping[str, int],
     controller_port: int,
     log_dir: str,
     extra: Mapping[str, str],
+    told_ports: Mapping[str, int] | None = None,
 ) -> str:
     """Return the text of a ``server.properties`` for one node that is broker and controller.
 
-    ``ports`` are those of its listeners on ``host``: ``PLAINTEXT``, ``SSL``, ``SASL_SSL``; clients find it on loopback.
+    ``ports`` are those of its listeners on ``host``: ``PLAINTEXT``, ``PROXIED``, ``SSL``, ``SASL_SSL``; clients find it
+    on loopback. ``told_ports`` are those that clients are told in place of them.
     """
     controller = f"127.0.0.1:{controller_port}"
     bound = [f"{name}://{host}:{port}" for name, port in ports.items()]
-    told = [f"{name}://127.0.0.1:{port}" for name, port in ports.items()]
+    told = [f"{name}://127.0.0.1:{port}" for name, port in {**ports, **(told_ports or {})}.items()]
     properties = {
         **_SINGLE_NODE,
         "controller.quorum.bootstrap.servers": controller,
