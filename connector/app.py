@@ -46,7 +46,7 @@ from connector.version import version
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from connector.engine.ports import Origin
+    from connector.engine.ports import Origin, TopicPartition
     from connector.kafka.failures import KafkaFailure
     from connector.kafka.options import KafkaConnection
     from connector.ops.logs import Log
@@ -278,6 +278,8 @@ class Connector:
         self._metrics.track(table.ASSIGNED_PARTITIONS, lambda: engine.assigned_partitions)
         self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: self._source.uncommitted_records)
         self._metrics.track(table.LAG, self._lag)
+        self._metrics.track(table.UNFINISHED_RECORDS, lambda: _by_partition(engine.unfinished_records()))
+        self._metrics.track(table.OLDEST_UNFINISHED, lambda: _by_partition(engine.oldest_unfinished_seconds()))
         self._metrics.track(table.CALLS_IN_FLIGHT, lambda: engine.in_flight)
         self._metrics.track(table.LANES, lambda: engine.lanes)
         self._metrics.track(table.LAST_POLL_AGE, self._poll_age_seconds)
@@ -295,6 +297,10 @@ def _watch(awaitable: Awaitable[object]) -> asyncio.Task[object]:
         return await awaitable
 
     return asyncio.create_task(watch())
+
+
+def _by_partition(values: Mapping[TopicPartition, float]) -> dict[tuple[str | int, ...], float]:
+    return {(topic, partition): value for (topic, partition), value in values.items()}
 
 
 def _failure(task: asyncio.Task[object]) -> str:

@@ -13,6 +13,7 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from connector.engine.ages import Ages
 from connector.engine.offsets import OffsetTracker
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class Assignment:
     ``waiting`` holds records behind one that cannot be decoded yet; ``preparing`` is true from then until it can.
     """
 
-    __slots__ = ("_idle", "life", "preparing", "running", "topic_partition", "tracker", "waiting")
+    __slots__ = ("_idle", "ages", "life", "preparing", "running", "topic_partition", "tracker", "waiting")
 
     def __init__(self, topic_partition: TopicPartition, start: int) -> None:
         """Begin at the offset of the first record to come."""
         self.topic_partition = topic_partition
         self.tracker = OffsetTracker(start)
+        self.ages = Ages()
         self.life = Life.OWNED
         self.running = 0
         self.preparing = False
@@ -49,6 +51,11 @@ class Assignment:
     def is_owned(self) -> bool:
         """Whether work of this assignment may be started."""
         return self.life is Life.OWNED
+
+    def oldest_unfinished_seconds(self, now_ms: int) -> float:
+        """Return how long ago the oldest record that has not reached its end was written; 0 if there is none."""
+        written_ms = self.ages.time_of(self.tracker.committable()) if self.tracker.incomplete else None
+        return 0.0 if written_ms is None else max(0, now_ms - written_ms) / 1000
 
     def begin(self) -> None:
         """Note that something of this assignment is on its way outside (a call, a dead letter)."""

@@ -189,6 +189,7 @@ class Engine:
         for record in records:
             assignment = self._assignments.get(record.topic_partition)
             if assignment is not None and assignment.tracker.add(record.offset):
+                assignment.ages.note(record.offset, record.timestamp_ms, assignment.tracker)
                 self._waiting.append((assignment, record))
         self._lanes.wake()
 
@@ -382,6 +383,15 @@ class Engine:
     def committed_offsets(self) -> dict[TopicPartition, int]:
         """Return the committed offset (next to read) of each of our partitions."""
         return {each: assignment.tracker.committed_offset for each, assignment in self._assignments.items()}
+
+    def unfinished_records(self) -> dict[TopicPartition, int]:
+        """Return how many records of each of our partitions are read and have not reached their end."""
+        return {each: assignment.tracker.incomplete for each, assignment in self._assignments.items()}
+
+    def oldest_unfinished_seconds(self) -> dict[TopicPartition, float]:
+        """Return how long ago, by the brokers, the oldest of them was written; 0 where there is none."""
+        now_ms = self._ports.clock.now_ms()
+        return {each: assignment.oldest_unfinished_seconds(now_ms) for each, assignment in self._assignments.items()}
 
     @property
     def assigned_partitions(self) -> int:

@@ -153,6 +153,16 @@ LAG = Tracked(
     ("topic", "partition"),
 )
 UNCOMMITTED_RECORDS = Tracked(_PREFIX + "uncommitted_records", "Records that are read but not committed.")
+UNFINISHED_RECORDS = Tracked(
+    _PREFIX + "unfinished_records",
+    "Records that are read and have not reached their end, of the partitions that are ours.",
+    ("topic", "partition"),
+)
+OLDEST_UNFINISHED = Tracked(
+    _PREFIX + "oldest_unfinished_age_seconds",
+    "How long ago the oldest of them was written, by the time that Kafka has of it; 0 where there is none.",
+    ("topic", "partition"),
+)
 CALLS_IN_FLIGHT = Tracked(_PREFIX + "calls_in_flight", "Calls to Button that are under way.")
 LANES = Tracked(_PREFIX + "lanes", "Orders with an event that is not complete.")
 LAST_POLL_AGE = Tracked(_PREFIX + "last_poll_age_seconds", "How long ago the polling thread was last seen alive.")
@@ -187,6 +197,8 @@ TABLE: tuple[Metric, ...] = (
     ASSIGNED_PARTITIONS,
     LAG,
     UNCOMMITTED_RECORDS,
+    UNFINISHED_RECORDS,
+    OLDEST_UNFINISHED,
     CALLS_IN_FLIGHT,
     LANES,
     LAST_POLL_AGE,
