@@ -127,14 +127,15 @@ _SELECTOR = 'namespace="orders",job="button-connector"'
 @pytest.mark.parametrize(
     ("trigger", "series", "expected"),
     [
-        ("backlog-age", {"lag_records": 6000, "records_received_total": "0+600x10"}, 600),
-        ("backlog-age", {"lag_records": 6000}, 60),
-        ("unfinished-records", {"uncommitted_records": 900}, 900),
+        ("unfinished-age", {"age 0": 300, "age 1": 90, "age 2": 0}, 90),
+        ("unfinished-age", {"age 0": 86400, "age 1": 1, "age 2": 1}, 1),
+        ("unfinished-age", {}, 60),
+        ("unfinished-records", {"unfinished_records": 900}, 900),
         ("lag", {"lag_records": 6000}, 6000),
         ("lag", {"lag_records": 600000, "halted": 1}, 10000),
         ("lag", {"lag_records": 600000, "probing": 1}, 10000),
-        ("unfinished-records", {"uncommitted_records": 900, "halted": 1}, 500),
-        ("backlog-age", {"lag_records": 6000, "records_received_total": "0+600x10", "halted": 1}, 60),
+        ("unfinished-records", {"unfinished_records": 900, "halted": 1}, 2000),
+        ("unfinished-age", {"age 0": 300, "halted": 1}, 60),
         ("lag", {}, 10000),
     ],
 )
@@ -164,4 +165,7 @@ def test_more_pods_are_asked_for_only_while_sending_is_free(  # noqa: PLR0913, P
 def _series(name: str) -> str:
     if name in {"halted", "probing"}:
         return f'button_connector_admission_state{{{_SELECTOR},state="{name}"}}'
-    return f"button_connector_{name}{{{_SELECTOR}}}"
+    metric, _, partition = name.partition(" ")
+    if partition:
+        return f'button_connector_oldest_unfinished_age_seconds{{{_SELECTOR},topic="t",partition="{partition}"}}'
+    return f"button_connector_{metric}{{{_SELECTOR}}}"

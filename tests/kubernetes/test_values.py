@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from connector.settings import Settings
 from connector.settings.client_properties import is_secret
 from connector.version import version
 from tests.support.helm_values import CHART, README, SCHEMA, SETTINGS_SCHEMA, readme, values, values_schema
@@ -92,3 +93,15 @@ def test_the_chart_installs_the_connector_of_its_own_version() -> None:
     """Without a tag the image is the one that the chart was made with."""
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert str(chart["appVersion"]) == version()
+
+
+def test_what_the_chart_takes_for_a_setting_that_is_not_given_is_the_settings_default() -> None:
+    """A sum that the chart checks with an old default would refuse what is right, or admit what is wrong."""
+    text = (CHART / "templates" / "_checks.tpl").read_text(encoding="utf-8")
+    taken = re.findall(r"\$config\.(\w+)\.(\w+) \| default (\d+)", text)
+    assert taken
+    areas = Settings.model_fields
+    for area, name, default in taken:
+        of_area = areas[area].annotation
+        assert of_area is not None
+        assert of_area.model_fields[name].default == int(default), f"{area}.{name}"

@@ -65,7 +65,7 @@
 {{- if gt (int $values.autoscaling.minReplicas) (int $most) -}}
 {{- fail (printf "autoscaling.minReplicas (%v) is more than the most pods (%v): lower it, or raise autoscaling.maxReplicas or topics.partitions." $values.autoscaling.minReplicas $most) -}}
 {{- end -}}
-{{- $window := $config.delivery.max_uncommitted_records | default 1000 -}}
+{{- $window := $config.delivery.max_uncommitted_records | default 5000 -}}
 {{- if ge (int $values.autoscaling.unfinishedRecordsPerPod) (int $window) -}}
 {{- fail (printf "autoscaling.unfinishedRecordsPerPod (%v) is never reached, because a pod reads no more than config.delivery.max_uncommitted_records (%v) ahead: lower it." $values.autoscaling.unfinishedRecordsPerPod $window) -}}
 {{- end -}}
