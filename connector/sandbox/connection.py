@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._head_bytes = 0
         self._in_body = False
-        self._url, self._authorization, self._body = b"", "", bytearray()
+        self._url, self._host, self._authorization, self._body = b"", "", "", bytearray()
 
     # asyncio's side
 
@@ -109,17 +109,19 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start a request."""
-        self._url, self._authorization, self._body = b"", "", bytearray()
+        self._url, self._host, self._authorization, self._body = b"", "", "", bytearray()
 
     def on_url(self, url: bytes) -> None:
         """Collect the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the one header that matters, and let a caller that waits for leave go on."""
+        """Keep the two headers that matter, and let a caller that waits for leave go on."""
         lowered = name.lower()
         if lowered == b"authorization":
             self._authorization = value.decode("latin-1")
+        elif lowered == b"host":
+            self._host = value.decode("latin-1")
         elif lowered == b"expect" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -140,7 +142,8 @@ class Connection(asyncio.Protocol):
             return
         path, _, query = self._url.decode("latin-1").partition("?")
         method, keep_alive = self._parser.get_method().decode("latin-1"), self._parser.should_keep_alive()
-        self._waiting.append(Request(method, path, query, self._authorization, bytes(self._body), keep_alive))
+        body = bytes(self._body)
+        self._waiting.append(Request(method, path, query, self._authorization, body, keep_alive, self._host))
         if len(self._waiting) > MAX_WAITING and not self._is_paused and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()

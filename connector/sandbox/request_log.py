@@ -31,6 +31,7 @@ class Request(NamedTuple):
     authorization: str
     body: bytes
     keep_alive: bool
+    host: str
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Entry:
     operation: str
     order_id: str | None
     body: bytes
+    host: str
     at_ms: int
     started: float
     attempt: int = 0
@@ -69,6 +71,7 @@ class RequestRecord:
 
     sequence: int
     connection: int
+    host: str
     method: str
     path: str
     operation: str
@@ -106,6 +109,7 @@ def record_of(entry: Entry) -> RequestRecord:
     return RequestRecord(
         sequence=entry.sequence,
         connection=entry.connection,
+        host=entry.host,
         method=entry.method,
         path=entry.path,
         operation=entry.operation,
@@ -157,6 +161,7 @@ class RequestLog:
             operation,
             None,
             request.body,
+            request.host,
             at_ms,
             now,
         )

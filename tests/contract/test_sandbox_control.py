@@ -8,6 +8,7 @@ import json
 import threading
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -87,6 +88,7 @@ async def test_a_request_is_logged_with_all_that_a_checker_needs(api: Api) -> No
     assert expected.items() <= request.items()
     assert request["started_ms"] <= request["taken_ms"] <= request["finished_ms"]
     assert request["at_ms"] > 1_700_000_000_000
+    assert request["host"] == urlsplit(api.sandbox.url).netloc
 
 
 async def test_no_key_is_shown_or_logged(api: Api) -> None:

@@ -8,7 +8,7 @@ from connector.sandbox.request_log import Request, RequestLog, record_of
 
 def request(body: bytes = b"") -> Request:
     """Return a request."""
-    return Request("POST", "/v1/order", "", "Basic x", body, keep_alive=True)
+    return Request("POST", "/v1/order", "", "Basic x", body, keep_alive=True, host="127.0.0.1:80")
 
 
 def test_a_bounded_log_keeps_the_newest_and_counts_all() -> None:
