@@ -48,7 +48,7 @@ def text_converter(avro: AvroType) -> Convert[str | None] | None:
     """Take text, enums and whole numbers; blank text is absent and numbers are written in decimal."""
     kinds = {type_.kind for type_ in avro.alternatives()}
     if kinds and kinds <= {"string", "enum"}:
-        return _text
+        return text_or_none
     return _number_or_text if kinds and kinds <= {"string", "enum", "int", "long"} else None
 
 
@@ -110,7 +110,7 @@ def texts_converter(avro: AvroType) -> Convert[tuple[str, ...]] | None:
     list_ = avro.only("array")
     if list_ is None or list_.items is None or {type_.kind for type_ in list_.items.alternatives()} != {"string"}:
         return None
-    return lambda value: tuple([text for text in value if _text(text)]) if value else ()
+    return lambda value: tuple([text for text in value if text_or_none(text)]) if value else ()
 
 
 def nested_attributes_converter(avro: AvroType) -> Convert[Mapping[str, Mapping[str, str]]] | None:
@@ -135,24 +135,27 @@ def _as_it_is(value: T) -> T:
     return value
 
 
-def _text(value: str | None) -> str | None:
+def text_or_none(value: str | None) -> str | None:
+    """Return text as it is; blank text is absent."""
     return value if value and not value.isspace() else None
 
 
 def _number_or_text(value: str | int | None) -> str | None:
-    return _text(value) if value is None or isinstance(value, str) else str(value)
+    return text_or_none(value) if value is None or isinstance(value, str) else str(value)
 
 
 def _attribute(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return None if value is None else _text(str(value))
+    return None if value is None else text_or_none(str(value))
 
 
 def _text_attributes(value: Mapping[str, Any] | None) -> Mapping[str, str]:
     texts = value or NOTHING
     # Seldom is anything to be left out, and then the map is as good as it is.
-    return texts if all(map(_text, texts.values())) else {name: text for name, text in texts.items() if _text(text)}
+    if all(map(text_or_none, texts.values())):
+        return texts
+    return {name: text for name, text in texts.items() if text_or_none(text)}
 
 
 def _attributes(value: dict[str, object] | None) -> Mapping[str, str]:
@@ -209,7 +212,7 @@ def _double(path: str) -> Convert[Amount | None]:
 
 def _decimal_text(path: str) -> Convert[Amount | None]:
     def convert(value: str | None) -> Amount | None:
-        stripped = _text(value)
+        stripped = text_or_none(value)
         if stripped is None:
             return None
         match = _DECIMAL_TEXT.fullmatch(stripped.strip())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from connector.avro.converters import BadValueError, Convert
+from connector.avro.converters import BadValueError, Convert, text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,4 +59,6 @@ def _term(number: int, part: Part, records: tuple[Fields, ...], names: dict[str,
         return f"convert_{number}({value})"  # What must be there says so itself.
     if value == "None":
         return f"absent_{number}"
+    if convert is text_or_none:  # Written out, because the call would cost more than what it does.
+        return f"(value if (value := {value}) and not value.isspace() else None)"
     return f"(convert_{number}(value) if (value := {value}) is not None else absent_{number})"
