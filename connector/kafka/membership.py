@@ -20,7 +20,7 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 from connector.engine.observations import CommitFailed
 from connector.engine.ports import CommitResult, TopicPartition
 from connector.kafka.commits import Asked, CommitRequest, result_of
-from connector.kafka.failures import kafka_error
+from connector.kafka.failures import KafkaFailure, kafka_error
 from connector.kafka.starts import Start, resolve_starts
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ class Host(Protocol):
 
     def on_error(self, error: KafkaError) -> None:
         """Take note of an error."""
+
+    def fail(self, failure: KafkaFailure) -> None:
+        """End the source, in order."""
+
+    def topic_ids(self) -> Mapping[str, str]:
+        """Return the ids of the topics as far as they are known; raises ``KafkaFailure`` for one made anew."""
 
 
 class Membership:
@@ -198,11 +204,15 @@ class Membership:
 
     def _resolve(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Start] | None:
         """Resolve starts for as long as it takes; ``None`` when there is no use in it any more."""
+        if not partitions:
+            return {}
         while True:
             try:
-                return resolve_starts(self._consumer, partitions, self._options.start) if partitions else {}
+                return resolve_starts(self._consumer, partitions, self._options.start, self._host.topic_ids())
             except KafkaException as exception:
                 self._host.on_error(kafka_error(exception))
+            except KafkaFailure as failure:
+                self._host.fail(failure)
             if not self._host.rest():
                 return None
 

@@ -22,11 +22,12 @@ from connector.engine.ports import RawRecord
 from connector.kafka import codes
 from connector.kafka.commits import CommitRequest, Commits
 from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, kafka_error
+from connector.kafka.identities import TopicIds
 from connector.kafka.membership import Membership, Owned
 from connector.kafka.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from connector.engine.ports import TopicPartition
@@ -52,7 +53,7 @@ class PollThread:
         """Take what the thread works with; nothing happens before :meth:`run`."""
         self._options = options
         self._loop_side = loop_side
-        self._fail = fail
+        self.fail = fail
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._held: list[tuple[Owned, Message]] = []
         self._nudge_at = 0.0
@@ -72,6 +73,8 @@ class PollThread:
         """Poll until stopped; whatever goes wrong here ends the source with a failure."""
         try:
             config: dict[str, object] = dict(self._options.config())
+            refresh_seconds = self._options.metadata_refresh_interval_ms / 1000
+            self._topic_ids = TopicIds(self._options.connection, self._options.topics, refresh_seconds)
             self._consumer = Consumer({**config, "on_commit": self._on_commit, "error_cb": self.on_error})
             self._membership = Membership(self._consumer, self._options, self._loop_side, self.window, self)
             self._commits = Commits(
@@ -82,12 +85,12 @@ class PollThread:
             self._stay_a_member()
         except KafkaException as exception:
             error = kafka_error(exception)
-            self._fail(
+            self.fail(
                 failure_of(error, _CLUSTER, is_starting=True)
                 or KafkaFailure(f"Kafka: the consumer failed: {error.str()} ({error.name()}). Check kafka.properties."),
             )
         except Exception as exception:  # noqa: BLE001  a dead thread must end the process, with its reason
-            self._fail(KafkaFailure(f"the Kafka poll thread ended by {type(exception).__name__}: {exception}"))
+            self.fail(KafkaFailure(f"the Kafka poll thread ended by {type(exception).__name__}: {exception}"))
 
     def _stay_a_member(self) -> None:
         try:
@@ -197,6 +200,9 @@ class PollThread:
         if positions:
             self._loop_side.advance(positions)
         self.end_offsets = self._membership.end_offsets()
+        failure = self._topic_ids.look(time.monotonic())
+        if failure is not None:
+            self.fail(failure)
         request = self._membership.unsettled_starts()
         if request is not None:
             self._commits.ask(request)
@@ -230,6 +236,13 @@ class PollThread:
         self._serve(_HEARTBEAT_SECONDS)
         return self._stop_at is None
 
+    def topic_ids(self) -> Mapping[str, str]:
+        """Return the ids of the topics as far as they are known, after a look at them that may take a moment."""
+        failure = self._topic_ids.look_now(time.monotonic())
+        if failure is not None:
+            raise failure
+        return self._topic_ids.known
+
     # What the client tells.
 
     def on_error(self, error: KafkaError, place: Place = _CLUSTER) -> None:
@@ -238,7 +251,7 @@ class PollThread:
             return
         failure = failure_of(error, place, is_starting=not self._membership.has_begun)
         if failure is not None:
-            self._fail(failure)
+            self.fail(failure)
             return
         complaint = self._complaints.about(error, time.monotonic())
         if complaint is not None:

@@ -6,6 +6,8 @@ matters whether the partition is *older* than the group (then the configured sta
 will see it later than others) or was *added* since (then everything in it is new, and it is read from its beginning).
 So each commit carries how many partitions the topic had when the group was born. Never guesses towards skipping: a
 group that committed without saying when it was born (another tool reset its offsets) reads from the beginning.
+
+A commit carries the topic's id, too: an offset of a topic that was made anew since means nothing in the new one.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaTopicPartition
 
 from connector.engine.ports import TopicPartition
+from connector.kafka.identities import made_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _BIRTH = "partitions_at_birth"
+_TOPIC_ID = "topic_id"
 _REQUEST_SECONDS = 5.0
 
 
@@ -30,6 +34,7 @@ class Committed(NamedTuple):
 
     offset: int | None
     partitions_at_birth: int | None
+    topic_id: str | None = None
 
 
 class Start(NamedTuple):
@@ -40,9 +45,10 @@ class Start(NamedTuple):
     is_new: bool
 
 
-def metadata_of(partitions_at_birth: int) -> str:
-    """Return the metadata that every commit carries."""
-    return json.dumps({_BIRTH: partitions_at_birth}, separators=(",", ":"))
+def metadata_of(partitions_at_birth: int, topic_id: str | None = None) -> str:
+    """Return the metadata that every commit carries; the id is left out where nobody knows it."""
+    known = {_BIRTH: partitions_at_birth} if topic_id is None else {_BIRTH: partitions_at_birth, _TOPIC_ID: topic_id}
+    return json.dumps(known, separators=(",", ":"))
 
 
 def partitions_at_birth(metadata: str | None) -> int | None:
@@ -52,6 +58,15 @@ def partitions_at_birth(metadata: str | None) -> int | None:
     except (ValueError, TypeError, KeyError):
         return None
     return birth if type(birth) is int and birth >= 0 else None
+
+
+def topic_id_of(metadata: str | None) -> str | None:
+    """Return the id of the topic that an offset was committed for, or ``None`` where the metadata does not say."""
+    try:
+        topic_id = json.loads(metadata or "null")[_TOPIC_ID]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return topic_id if isinstance(topic_id, str) else None
 
 
 def birth_of_group(committed: Iterable[Committed], partition_count: int) -> int:
@@ -67,13 +82,19 @@ def resolve_starts(
     consumer: Consumer,
     partitions: Iterable[TopicPartition],
     configured: Literal["earliest", "latest"],
+    topic_ids: Mapping[str, str],
 ) -> dict[TopicPartition, Start]:
     """Ask the group and the topics where each partition starts; blocks.
 
-    Raises ``KafkaException`` when the cluster does not answer.
+    ``topic_ids`` are those that are known. Raises ``KafkaException`` when the cluster does not answer, and
+    :class:`connector.kafka.failures.KafkaFailure` when the group's offsets are those of another topic.
     """
     assigned = list(partitions)
     committed = _committed(consumer, assigned)
+    for each, there in committed.items():
+        present = topic_ids.get(each.topic)
+        if there.topic_id is not None and present is not None and there.topic_id != present:
+            raise made_anew(each.topic, there.topic_id, present)
     births = _births(consumer, assigned, committed)
     starts = {}
     for each in assigned:
@@ -82,7 +103,8 @@ def resolve_starts(
         if offset is None:
             is_added = each.partition >= birth
             offset = _watermark(consumer, each, "earliest" if is_added else configured)
-        starts[each] = Start(offset, metadata_of(birth), is_new)
+        topic_id = topic_ids.get(each.topic, committed[each].topic_id)
+        starts[each] = Start(offset, metadata_of(birth, topic_id), is_new)
     return starts
 
 
@@ -110,7 +132,8 @@ def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> dict[Top
         if each.error is not None:
             raise KafkaException(each.error)
         offset = each.offset if each.offset >= 0 else None
-        answer[TopicPartition(each.topic, each.partition)] = Committed(offset, partitions_at_birth(each.metadata))
+        said = partitions_at_birth(each.metadata), topic_id_of(each.metadata)
+        answer[TopicPartition(each.topic, each.partition)] = Committed(offset, *said)
     return answer
 
 

@@ -40,7 +40,7 @@ async def test_a_new_group_s_start_is_committed_before_anything_is_delivered(
         assert one.intake.starts == {TopicPartition(topic, 0): 5, TopicPartition(topic, 1): 0}
         held = committed(kafka, f"group-{topic}")
         assert {each: offset for each, (offset, _) in held.items()} == one.intake.starts
-        assert [json.loads(metadata) for _, metadata in held.values()] == [{"partitions_at_birth": 2}] * 2
+        assert [json.loads(metadata)["partitions_at_birth"] for _, metadata in held.values()] == [2, 2]
         assert not one.intake.records
 
 
@@ -58,7 +58,7 @@ async def test_an_added_partition_is_read_from_its_beginning(kafka: Broker, grou
         assert one.intake.offsets(added) == [0, 1, 2, 3]
         assert not one.intake.offsets(TopicPartition(topic, 0))
         await one.source.commit({added: 2})
-    assert json.loads(committed(kafka, f"group-{topic}")[added][1]) == {"partitions_at_birth": 1}
+    assert json.loads(committed(kafka, f"group-{topic}")[added][1])["partitions_at_birth"] == 1
 
 
 async def test_a_partition_as_old_as_the_group_starts_as_configured(kafka: Broker) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.kafka.starts import Committed, birth_of_group, metadata_of, partitions_at_birth
+from connector.kafka.starts import Committed, birth_of_group, metadata_of, partitions_at_birth, topic_id_of
 
 NOTHING = Committed(None, None)
 
@@ -35,10 +35,30 @@ def test_metadata_says_the_birth() -> None:
     assert partitions_at_birth(metadata_of(12)) == 12
 
 
+def test_metadata_says_the_topic_where_it_is_known() -> None:
+    """What is written is what is read, and nothing is made up."""
+    assert topic_id_of(metadata_of(12, "an-id")) == "an-id"
+    assert partitions_at_birth(metadata_of(12, "an-id")) == 12
+    assert topic_id_of(metadata_of(12)) is None
+
+
 @pytest.mark.parametrize(
     "metadata",
-    [None, "", "NULL", "12", "[]", "{}", '{"partitions_at_birth":-1}', '{"partitions_at_birth":true}', "\x00", '"x"'],
+    [
+        None,
+        "",
+        "NULL",
+        "12",
+        "[]",
+        "{}",
+        '{"partitions_at_birth":-1}',
+        '{"partitions_at_birth":true}',
+        "\x00",
+        '"x"',
+        '{"topic_id":7}',
+    ],
 )
 def test_foreign_metadata_says_nothing(metadata: str | None) -> None:
     """Whatever another tool wrote there is passed over."""
     assert partitions_at_birth(metadata) is None
+    assert topic_id_of(metadata) is None
