@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 @contextmanager
 def no_update_taken(folder: Path, order_ids: str) -> Iterator[None]:
     """Let the sandbox of this folder neither take nor answer updates of the orders of this pattern in the body."""
-    control = json.loads((folder / "sandbox.json").read_text(encoding="utf-8"))["control_url"]
-    rule = {"order_id": order_ids, "operation": "update", "fault": "no_answer_before"}
-    with httpx2.Client(base_url=control, trust_env=False) as client:
-        client.post("/_sandbox/faults", json=rule).raise_for_status()
-        try:
-            yield
-        finally:
+    plan_fault(folder, order_id=order_ids, operation="update", fault="no_answer_before")
+    try:
+        yield
+    finally:
+        with _control(folder) as client:
             client.delete("/_sandbox/faults").raise_for_status()
+
+
+def plan_fault(folder: Path, **rule: object) -> None:
+    """Let the sandbox of this folder play a fault for the orders that a rule names, from now on."""
+    with _control(folder) as client:
+        client.post("/_sandbox/faults", json=rule).raise_for_status()
+
+
+def _control(folder: Path) -> httpx2.Client:
+    address = json.loads((folder / "sandbox.json").read_text(encoding="utf-8"))["control_url"]
+    return httpx2.Client(base_url=address, trust_env=False)
 
 
 def spoil(directory: Path) -> int:
