@@ -141,7 +141,7 @@ def load(bootstrap_servers: str, topic: str, sessions_topic: str, dead_letters_t
     if producer.flush(60):
         message = "the broker did not take the workload within a minute"
         raise RuntimeError(message)
-    return size // count
+    return size // max(count, 1)
 
 
 def _produce_sessions(producer: Producer, topic: str) -> None:
