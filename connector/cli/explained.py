@@ -43,10 +43,11 @@ def show(out: Console, record: ExplainedRecord) -> None:
     for index, explanation in enumerate(record.events):
         if len(record.events) > 1:
             say(out, f"\nEvent {index}", style="bold")
-        _show_one(out, explanation)
+        show_explanation(out, explanation)
 
 
-def _show_one(out: Console, explanation: Explanation) -> None:
+def show_explanation(out: Console, explanation: Explanation) -> None:
+    """Print what becomes of an event."""
     from connector.explain.explanation import Request  # noqa: PLC0415  help must not wait for it
     from connector.explain.view import lines_of  # noqa: PLC0415  as above
 

@@ -70,7 +70,7 @@ def print_list(out: Console, listed: Sequence[ListedOrder], limit: int) -> None:
 
 def _notes(view: OrderView) -> Iterator[str]:
     if view.is_parked:
-        yield "parked: its purchase is a dead letter; replay that one"
+        yield "parked: refunds of it become dead letters until those that it has are replayed or dropped (dlq replay)"
     if view.is_forgotten:
         yield "its last fact is past ledger.horizon_days: the connector takes it for an order that it never saw"
     if not view.facts:
@@ -91,7 +91,8 @@ def _fact(fact: FactView) -> Iterator[str]:
 
 
 def _letter(letter: LetterView) -> Iterator[str]:
-    yield f"{letter.reason} ({letter.stage}): {letter.message}"
+    settled = "" if letter.state == "open" else f"{letter.state}: "
+    yield f"{settled}{letter.reason} ({letter.stage}): {letter.message}"
     yield f"    from {letter.source}; in {letter.position}, written {letter.written_at}, {letter.attempts} calls"
 
 

@@ -80,7 +80,8 @@ class Observed(NamedTuple):
 class MarkKind(StrEnum):
     """What a mark says of its event.
 
-    ``PARKED``: the event is a dead letter that later events of the order wait for. ``GIVEN_UP``: the refund waited for
+    ``PARKED``: the event is a dead letter that later events of the order wait for
+    (:mod:`connector.domain.parking`). ``GIVEN_UP``: the refund waited for
     its purchase for too long (or could not be applied to it) and is a dead letter; it takes no part any more.
     """
 
@@ -161,7 +162,7 @@ class Known(NamedTuple):
 
     ``identity`` is the event's own. ``is_absent_at_button`` says that Button was asked for the order since the event
     came, and knows none. ``now_ms`` is Unix time in milliseconds, and ``horizon_ms`` how old an event may be at most
-    (``None``: as old as it likes).
+    (``None``: as old as it likes). ``is_replay`` says that the event was a dead letter and comes once more.
     """
 
     identity: str
@@ -169,3 +170,4 @@ class Known(NamedTuple):
     is_absent_at_button: bool = False
     now_ms: int = 0
     horizon_ms: int | None = None
+    is_replay: bool = False

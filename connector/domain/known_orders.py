@@ -17,6 +17,7 @@ from connector.domain.balances import Balance, opened, take
 from connector.domain.facts import Fact, Mark, MarkKind, Observed, Purchase, Refund
 from connector.domain.folding import OrderState, Status, base_of, fold, in_order, is_called_off, shown_at_button, when
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
+from connector.domain.parking import ORDER_PARKED, is_behind_refunds, parking_purchase
 from connector.domain.policy import ChangedPurchase, OverRefund
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ _SUPERSEDED = Skip("superseded")
 _CHANGED = Skip("changed_purchase")
 _ALREADY_CANCELLED = Skip("already_cancelled")
 _CHANGES_NOTHING = Skip("changes_nothing")
+_BEHIND_REFUNDS = Reject(
+    ORDER_PARKED,
+    "an earlier refund of the order is a dead letter; replay the dead letters of the order, which takes that one "
+    "first, or drop them",
+)
 
 _MS_PER_DAY = 86_400_000
 
@@ -61,7 +67,8 @@ def told_again(known: Known) -> Decision | None:
     if own is None:
         return None
     if isinstance(own.said, Mark):
-        return _GIVEN_UP if own.said.kind is MarkKind.GIVEN_UP else None
+        # A replay is meant to have what was given up decided anew.
+        return _GIVEN_UP if own.said.kind is MarkKind.GIVEN_UP and not known.is_replay else None
     state = fold(facts)
     if state.status is Status.WAITING:
         return _AWAITS_PURCHASE
@@ -89,6 +96,12 @@ def decide_purchase(event: CommerceEvent, order: Order, purchase: Purchase, know
         return decision
     fact = _with_call(own, known, Operation.CREATE)
     return Create(decision.order._replace(customer=order.customer), fact)
+
+
+def held_back(known: Known) -> Reject | None:
+    """Return why a refund has to wait behind others, ``None`` if it has not; a replay is one of those."""
+    is_held = not known.is_replay and is_behind_refunds(known.order.facts, known.identity)
+    return _BEHIND_REFUNDS if is_held else None
 
 
 def decide_refund(event: CommerceEvent, order_id: str, refund: Refund, known: Known, policy: Policy) -> Decision:
@@ -161,20 +174,15 @@ def _seen_at_button(own: Fact, purchase: Purchase, seen: Observed, events: list[
 
 
 def _without_purchase(own: Fact, order_id: str, known: Known) -> Decision:
-    marks = (fact for fact in known.order.facts.values() if fact.event_id != own.event_id)
-    parked = next((mark for mark in map(_parked, marks) if mark is not None), None)
+    parked = parking_purchase(known.order.facts, own.event_id)
     if parked is not None:
         return Reject(
-            "order_parked",
-            f"the purchase of the order is a dead letter ({parked.reason or 'see there'}); replay that one first, then "
-            "this refund",
+            ORDER_PARKED,
+            f"the purchase of the order is a dead letter ({parked.reason or 'see there'}); replay the dead letters of "
+            "the order, which takes the purchase first",
         )
     is_asked = known.is_absent_at_button or shown_at_button(known.order.facts.values()) is not None
     return Await(own) if is_asked else Lookup(order_id)
-
-
-def _parked(fact: Fact) -> Mark | None:
-    return fact.said if isinstance(fact.said, Mark) and fact.said.kind is MarkKind.PARKED else None
 
 
 def _after_cancel(base: Balance, refund: Refund, policy: Policy) -> Decision:

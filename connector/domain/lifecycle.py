@@ -16,7 +16,7 @@ from connector.domain.attribution import may_be_sent
 from connector.domain.consent import judge
 from connector.domain.environments import is_development
 from connector.domain.facts import Fact
-from connector.domain.known_orders import decide_purchase, decide_refund, told_again, too_old
+from connector.domain.known_orders import decide_purchase, decide_refund, held_back, told_again, too_old
 from connector.domain.mapping import order_from, order_id_from
 from connector.domain.orders import Cancel, Create, Operation, Reject, Skip
 from connector.domain.policy import MissingToken, WithoutConsent
@@ -100,7 +100,9 @@ def _refund(event: CommerceEvent, known: Known | None, policy: Policy) -> Decisi
         return order_id
     if known is not None:
         refund = refund_from(event, policy)
-        return refund if isinstance(refund, Reject) else decide_refund(event, order_id, refund, known, policy)
+        if isinstance(refund, Reject):
+            return refund
+        return held_back(known) or decide_refund(event, order_id, refund, known, policy)
     if event.products:
         return Reject(
             "partial_refund_unsupported",

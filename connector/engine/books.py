@@ -18,6 +18,7 @@ from connector.domain.identity import identity_of
 from connector.domain.mapping import order_id_from
 from connector.domain.orders import Reject
 from connector.domain.outcomes import Answer, Knowledge
+from connector.domain.parking import ORDER_PARKED, has_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,8 @@ class Books:
     def known(self, task: Task) -> Known:
         """Return what is known of the event's order now, and keep it with the task."""
         task.order = order = self.ledger.read(task.event.order_id or "")
-        return Known(self._identity(task), order, task.is_absent, self.clock.now_ms(), self.horizon_ms)
+        is_replay = task.replay is not None
+        return Known(self._identity(task), order, task.is_absent, self.clock.now_ms(), self.horizon_ms, is_replay)
 
     def told(self, task: Task, fact: Fact, answer: str, reply: Reply | None) -> asyncio.Future[bool]:
         """Write down what Button acknowledged, or what needed no call."""
@@ -77,19 +79,41 @@ class Books:
         return self._append(task, Fact(event_id, observed, task.event.occurred_at_ms, (event_id,), base))
 
     def parked(self, task: Task, reason: str) -> asyncio.Future[bool]:
-        """Mark the order of a purchase that is a dead letter."""
+        """Mark an event that is a dead letter as one that keeps its order parked."""
         mark = Fact(self._identity(task), Mark(MarkKind.PARKED, reason), task.event.occurred_at_ms)
         return self._append(task, mark._replace(source=self._position(task)))
+
+    def released(self, task: Task) -> asyncio.Future[bool] | None:
+        """Take away the mark that the event had as a dead letter, ``None`` if it has none."""
+        if task.order is None or not has_mark(task.order.facts, self._identity(task)):
+            return None
+        return asyncio.ensure_future(
+            self.ledger.remove(task.event.order_id or "", self._identity(task), is_parked=True),
+        )
 
     def _append(self, task: Task, fact: Fact) -> asyncio.Future[bool]:
         return asyncio.ensure_future(self.ledger.append(task.event.order_id or "", fact))
 
     def _identity(self, task: Task) -> str:
+        if task.replay is not None:
+            cluster, topic_id, _, partition, offset, index = self._position(task)
+            return identity_of(task.event, cluster, topic_id, partition, offset, index)
         (topic, partition), offset = task.record.topic_partition, task.record.offset
         cluster, topic_id = self.origin_of(topic)
         return identity_of(task.event, cluster, topic_id, partition, offset, task.index)
 
     def _position(self, task: Task) -> Position:
+        """Return where the event came from, at first."""
+        replay = task.replay
+        if replay is not None:
+            return Position(
+                replay.cluster,
+                replay.topic_id,
+                replay.topic,
+                replay.partition,
+                replay.offset,
+                task.index,
+            )
         topic, partition = task.record.topic_partition
         cluster, topic_id = self.origin_of(topic)
         return Position(cluster, topic_id, topic, partition, task.record.offset, task.index)
@@ -102,12 +126,14 @@ def knowledge_of(order: OrderFacts | None) -> Knowledge:
     return _KNOWLEDGE[fold(order.facts).status] if order.facts else Knowledge.NOTHING
 
 
-def parks_its_order(task: Task, policy: Policy) -> bool:
+def parks_its_order(task: Task, reject: Reject, policy: Policy) -> bool:
     """Return whether later events of the order must wait for this one, now that it is a dead letter.
 
     That is so for the purchase of which nothing is known but that it failed: what is refunded of it cannot be told
-    without it.
+    without it; and for what became a dead letter only because its order was parked before.
     """
+    if reject.reason == ORDER_PARKED:
+        return True
     if task.order is None or not policy.is_purchase(task.event.action) or isinstance(order_id_from(task.event), Reject):
         return False
     return not any(isinstance(fact.said, Purchase | Observed) for fact in task.order.facts.values())

@@ -482,8 +482,6 @@ class Delivery:
             attempts=task.attempts,
             order_id=task.event.order_id,
         )
-        books = self._books
-        parks = books is not None and parks_its_order(task, self._use.policy)
         task.assignment.begin()
         self._use.spawn(
             self._use.letters.write(
@@ -491,7 +489,7 @@ class Delivery:
                 task.record,
                 letter,
                 trace=task.trace,
-                mark=partial(books.parked, task, reject.reason) if books is not None and parks else None,
+                mark=partial(self._marked, task, reject),
                 settle=partial(self._lanes.settle, lane),
             ),
         )
@@ -500,7 +498,37 @@ class Delivery:
         if task.trace is not None:
             task.trace.end(outcome, reason)
         self.complete(task.assignment, task.record)
+    def _marked(self, task: Task, reject: Reject) -> asyncio.Future[bool] | None:
+        """Write the mark of an event that keeps its order parked, or take away the one that it may have."""
+        if self._books is None:
+            return None
+        parks = parks_its_order(task, reject, self._use.policy)
+        return self._books.parked(task, reject.reason) if parks else self._books.released(task)
+
         self._lanes.settle(lane)
+        """End an event, once the mark is taken away that it may have had as a dead letter."""
+        released = None if self._books is None else self._books.released(task)
+        if released is None:
+            self._end(lane, task, outcome, reason)
+            return
+        task.assignment.begin()
+        released.add_done_callback(partial(self._released, lane, task, outcome, reason))
+
+    def _released(
+        self,
+        lane: Lane[Task],
+        task: Task,
+        outcome: str,
+        reason: str,
+        released: asyncio.Future[bool],
+    ) -> None:
+        try:
+            if not released.cancelled() and released.result():  # else the engine ends
+                self._end(lane, task, outcome, reason)
+        finally:
+            task.assignment.end()
+
+    def _end(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
 
     def complete(self, assignment: Assignment, record: RawRecord) -> None:
         """Note that one event of a record reached its end, if the record is still ours to complete."""

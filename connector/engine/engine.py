@@ -22,6 +22,7 @@ from connector.domain.dead_letter import Stage
 from connector.domain.lifecycle import decide, order_key
 from connector.domain.orders import Reject, Skip
 from connector.domain.policy import DEFAULT_POLICY
+from connector.domain.replays import replay_of
 from connector.engine.admission import Admission
 from connector.engine.assignment import Assignment, Life
 from connector.engine.backoff import Backoff
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from connector.domain.answer_policy import AnswerPolicy
     from connector.domain.events import CommerceEvent
     from connector.domain.policy import Policy
+    from connector.domain.replays import Replay
     from connector.engine.ports import (
         Clock,
         DeadLetters,
@@ -129,7 +131,13 @@ class Engine:
         self._commit_due = asyncio.Event()
         self._completed = 0
         self.admission = Admission(options.probe, random, ports.observer)
-        self._letters = letters = Letters(ports.dead_letters, ports.clock, ports.observer, self._complete_if_ours)
+        self._letters = letters = Letters(
+            ports.dead_letters,
+            ports.clock,
+            ports.observer,
+            self._complete_if_ours,
+            ports.origin_of,
+        )
         ledger = ports.ledger
         self._delivery = Delivery(
             self._lanes,
@@ -258,10 +266,9 @@ class Engine:
             return
         decoded = self._ports.decoder.decode(record)
         if isinstance(decoded, Reject):
-            trace = None if self._tracer is None else self._tracer.begin(record, None)
-            self._delivery.bury(assignment, record, None, Stage.DECODE, decoded, trace=trace)
+            self._bury_whole(assignment, record, decoded)
         elif isinstance(decoded, list):
-            self._take_in_events(assignment, record, decoded)
+            self._take_in_events(assignment, record, decoded, replay)
         else:
             assignment.waiting.appendleft(record)
             self._hold([assignment], decoded.ready())
@@ -272,11 +279,19 @@ class Engine:
         record: RawRecord,
         events: Sequence[CommerceEvent | Reject],
     ) -> None:
-        if len(events) != 1:
-            assignment.tracker.split(record.offset, len(events))
-            if not events:
+        """Take in the record's events; of a replay the one that is meant, where it is not the record as a whole."""
+        if replay is None or replay.event_index is None:
+            meant = list(enumerate(events))
+        elif replay.event_index < len(events):
+            meant = [(replay.event_index, events[replay.event_index])]
+        else:
+            self._bury_whole(assignment, record, _no_such_event(replay, len(events)))
+            return
+        if len(meant) != 1:
+            assignment.tracker.split(record.offset, len(meant))
+            if not meant:
                 self._count_completion()
-        for index, event in enumerate(events):
+        for index, event in meant:
             trace = None if self._tracer is None else self._tracer.begin(record, index)
             if isinstance(event, Reject):
                 self._delivery.bury(assignment, record, index, Stage.DECODE, event, trace=trace)
@@ -284,6 +299,10 @@ class Engine:
             task = Task(assignment, record, index, event, trace)
             key = order_key(event)
             if key is None:
+        replay = replay_of(record.headers) if record.headers else None
+        if isinstance(replay, Reject):
+            self._bury_whole(assignment, record, replay)
+            return
                 self._end_without_order(task)
             else:
                 self._lanes.push(key, task)
@@ -299,6 +318,7 @@ class Engine:
         elif isinstance(decision, Reject):
             self._delivery.bury(task.assignment, task.record, task.index, Stage.MAP, decision, trace=task.trace)
         else:
+        replay: Replay | None,
             message = f"an event without an order was decided as {type(decision).__name__}"
             raise TypeError(message)
 
@@ -310,12 +330,18 @@ class Engine:
 
     async def _release(self, assignments: Sequence[Assignment], ready: Coroutine[None, None, None]) -> None:
         await ready
+            task.replay = replay
         for assignment in assignments:
             assignment.preparing = False
             # What came since waits behind them.
             self._waiting.extendleft((assignment, record) for record in reversed(assignment.waiting))
             assignment.waiting.clear()
         self._lanes.wake()
+    def _bury_whole(self, assignment: Assignment, record: RawRecord, reject: Reject) -> None:
+        """Make a record as a whole a dead letter."""
+        trace = None if self._tracer is None else self._tracer.begin(record, None)
+        self._delivery.bury(assignment, record, None, Stage.DECODE, reject, trace=trace)
+
 
     # Completion and commit.
 
@@ -407,3 +433,11 @@ def _committable(assignments: Sequence[Assignment]) -> dict[TopicPartition, int]
         for each in assignments
         if offsets[each.topic_partition] > each.tracker.committed_offset
     }
+def _no_such_event(replay: Replay, events: int) -> Reject:
+    return Reject(
+        "bad_replay",
+        f"event {replay.event_index} of the record is to be replayed, but by now the record has {events} event(s); see "
+        "whether its schema or mapping.fields changed",
+    )
+
+

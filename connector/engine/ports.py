@@ -108,6 +108,9 @@ class OrderLedger(Protocol):
         A mark is always clean. Retries by itself for as long as the other side is down.
         """
 
+    def remove(self, order_id: str, event_id: str, *, is_parked: bool = False) -> Awaitable[bool]:
+        """Take an event's fact, or the mark that parks it, out of the ledger; done when that was read back."""
+
     def waited_too_long(self) -> AsyncIterator[tuple[str, Fact]]:
         """Yield the refunds, with their orders' ids, that were written down to wait too long ago."""
 

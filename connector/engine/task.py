@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from connector.domain.facts import OrderFacts
     from connector.domain.orders import Call
     from connector.domain.outcomes import LookUp
+    from connector.domain.replays import Replay
     from connector.engine.assignment import Assignment
     from connector.engine.ports import EventTrace, RawRecord
 
@@ -22,9 +23,9 @@ class Task:
 
     ``call`` is what was decided to be called, ``None`` while nothing is decided. ``asked`` is why Button is to be
     asked for the order before more is decided. ``order`` is what the ledger knew at the decision, ``None`` without
-    a ledger. ``is_unanswered`` says that an attempt at the call got no answer, ``is_absent`` that Button was asked
-    and knows no such order, ``has_waited`` that it had its time to wait for a token, ``looked_up_at`` (the loop's
-    time) since when the event is looked up.
+    a ledger, ``term`` the assignment's when it was made. ``is_unanswered`` says that an attempt at the call got no
+    answer, ``is_absent`` that Button was asked and knows no such order, ``has_waited`` that it had its time to wait
+    for a token, ``looked_up_at`` (the loop's time) since when the event is looked up. ``replay`` is there where the record is a replay.
     """
 
     __slots__ = (
@@ -40,6 +41,8 @@ class Task:
         "looked_up_at",
         "order",
         "record",
+        "replay",
+        "term",
         "token_source",
         "trace",
     )
@@ -58,6 +61,7 @@ class Task:
         self.index = index
         self.event = event
         self.trace = trace
+        self.replay: Replay | None = None
         self.call: Call | None = None
         self.asked: LookUp | None = None
         self.order: OrderFacts | None = None

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connector.domain.facts import Refund
 from connector.domain.folding import Status
+from connector.domain.parking import is_parked
 from connector.kafka.failures import KafkaFailure
 from connector.kafka.whole_topic import read_whole
 from connector.orders_view.history import pass_over
-from connector.orders_view.view import current_order, is_parked, stand_of
+from connector.orders_view.view import current_order, stand_of
 from connector.orders_view.words import said, time_of
 from connector.tables.global_table import Batch
 from connector.tables.ledger_clean import Watched
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(StrEnum):
-    """Which orders are listed. ``parked``: those whose purchase is a dead letter."""
+    """Which orders are listed. ``parked``: those whose refunds wait among the dead letters."""
 
     OPEN = "open"
     CANCELLED = "cancelled"
@@ -163,7 +164,7 @@ def _listed(order_id: str, facts: Mapping[str, Fact], state: OrderState, written
 
 def _waiting(facts: Mapping[str, Fact], state: OrderState) -> Iterator[str]:
     if is_parked(facts):
-        yield "its purchase is a dead letter, to be replayed"
+        yield "its dead letters are to be replayed or dropped"
     elif state.status is Status.WAITING:
         for fact in facts.values():
             if isinstance(fact.said, Refund) and not fact.told:

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.domain.facts import Mark, MarkKind, Observed, Purchase
-from connector.domain.folding import Status, base_of, fold, in_order, shown_at_button
+from connector.domain.folding import Status, fold, in_order, shown_at_button
+from connector.domain.parking import is_parked
 from connector.orders_view.words import said, state_of, time_of, where
 from connector.tables.orders import decoded
 
@@ -139,12 +140,6 @@ def current_order(state: OrderState) -> Order | None:
     if state.status is not Status.CANCELLED or state.balance is None:
         return None
     return state.balance.purchased._replace(total=0, line_items=())
-
-
-def is_parked(facts: Mapping[str, Fact]) -> bool:
-    """Return whether the order waits for a purchase that is a dead letter."""
-    has_mark = any(isinstance(each.said, Mark) and each.said.kind is MarkKind.PARKED for each in facts.values())
-    return has_mark and base_of(in_order(facts)) is None
 
 
 def _token(facts: Mapping[str, Fact]) -> TokenView | None:

@@ -68,7 +68,7 @@ def state_of(name: str, facts: Mapping[str, Fact], state: OrderState, *, is_clea
     """Return whether a fact is clean, or what it waits for."""
     fact = facts[name]
     if isinstance(fact.said, Mark):
-        return "waits for its dead letter to be replayed" if fact.said.kind is MarkKind.PARKED else "over"
+        return "waits for its dead letter to be replayed or dropped" if fact.said.kind is MarkKind.PARKED else "over"
     misfit = next((each.reject for each in state.inapplicable if each.event_id == name), None)
     if misfit is not None:
         return f"left out: {misfit.message} ({misfit.reason})"

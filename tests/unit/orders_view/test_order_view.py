@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from connector.dlq.letters import Note, Place, State
 from connector.domain.dead_letter import DeadLetter, Stage
 from connector.domain.facts import Fact, Mark, MarkKind, Purchase, WaitingRecord
 from connector.domain.folding import UNKNOWN, fold
@@ -87,7 +88,7 @@ def test_marks_are_shown_and_park_an_order_until_its_purchase_is_told() -> None:
     mark = Fact("p", Mark(MarkKind.PARKED, "bad_total"), PURCHASED_AT_MS)
     view = view_of(record(0, mark))
     assert (view.status, view.is_parked) == ("unknown", True)
-    assert states(view) == {"p": "waits for its dead letter to be replayed"}
+    assert states(view) == {"p": "waits for its dead letter to be replayed or dropped"}
     assert not view_of(record(0, mark), record(1, PURCHASE)).is_parked
     given_up = Fact("r", Mark(MarkKind.GIVEN_UP, "refund_without_purchase"), PURCHASED_AT_MS)
     assert view_of(record(0, given_up)).facts[0].said == "given up: it is a dead letter (refund_without_purchase)"
@@ -126,7 +127,7 @@ def test_dead_letters_are_those_whose_own_header_or_unread_key_is_the_order() ->
         return RawRecord(TopicPartition("dead", 0), 5, key, b"", [*earlier, *own.headers()], 0)
 
     (found,) = letters_of("M-1", [letter("M-2"), letter("M-2", before="M-1"), letter("M-2", b"M-1"), letter("M-1")])
-    assert found == (
+    assert tuple(found) == (
         "dead/0 at offset 5",
         "events/2 at offset 7, event 0",
         "map",
@@ -134,9 +135,20 @@ def test_dead_letters_are_those_whose_own_header_or_unread_key_is_the_order() ->
         "too much",
         3,
         "2023-11-14T22:13:20Z",
+        "open",
     )
-    assert len([*letters_of("M-1", [letter("", b"M-1"), letter("", b"M-2")])]) == 1
-    assert [*letters_of("M-1", [RawRecord(PLACE, 0, b"M-1", b"", (), 0)])] == []
+    assert len(letters_of("M-1", [letter("", b"M-1"), letter("", b"M-2")])) == 1
+    assert letters_of("M-1", [RawRecord(PLACE, 0, b"M-1", b"", (), 0)]) == []
+
+
+def test_a_dead_letter_that_was_replayed_or_dropped_says_so() -> None:
+    """By a note behind it, in the same partition."""
+    place = TopicPartition("dead", 0)
+    own = DeadLetter("events", 2, 7, 0, Stage.MAP, "over_refund", "too much", 3, 1_700_000_000_000, "M-1")
+    letter = RawRecord(place, 5, b"M-1", b"", own.headers(), 0)
+    other = letter._replace(offset=6)
+    note = RawRecord(place, 9, b"M-1", None, Note(Place(0, 5), State.REPLAYED, 1).headers(), 0)
+    assert [each.state for each in letters_of("M-1", [letter, other, note])] == ["replayed", "open"]
 
 
 def _with_lines(*lines: LineItem, total: int, currency: str = "USD") -> Order:

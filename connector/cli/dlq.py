@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``button-connector dlq``: dead letters.
+
+Owns the options and what is asked before something is changed. ``list`` and ``show`` change nothing anywhere.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from connector.cli.loading import CONFIG_VARIABLE, EXIT_MISUSED, fail, load_or_exit
+from connector.cli.screen import console, print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from connector.dlq.asking import Asking
+    from connector.dlq.choosing import Filter
+    from connector.dlq.letters import Place
+    from connector.kafka.whole_topic import HowFar
+
+    T = TypeVar("T")
+
+dlq = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+_Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar=CONFIG_VARIABLE, metavar="FILE", help="The settings file (YAML)."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Timeout = Annotated[float, typer.Option(help="Seconds that the brokers may be silent.", min=1)]
+_Reason = Annotated[
+    list[str] | None,
+    typer.Option("--reason", help="Only letters with this reason; may be given again.", show_default=False),
+]
+_Order = Annotated[
+    list[str] | None,
+    typer.Option("--order", metavar="ORDER_ID", help="Only of this order; may be given again.", show_default=False),
+]
+_Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only written since: 90m, 24h, 7d, or a date.", show_default=False),
+]
+_Until = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only written before: 90m, 24h, 7d, or a date.", show_default=False),
+]
+_Source = Annotated[
+    str | None,
+    typer.Option(metavar="TOPIC[/PARTITION[/OFFSET]]", help="Only events that came from there.", show_default=False),
+]
+
+
+@dlq.callback()
+def _dlq() -> None:
+    """List dead letters, show, replay and drop them.
+
+    A letter is named by where it lies in the topic of dead letters: partition/offset, as list shows it.
+    """
+
+
+@dlq.command("list")
+def list_(  # noqa: PLR0913  one parameter per option
+    *,
+    reason: _Reason = None,
+    order: _Order = None,
+    since: _Since = None,
+    until: _Until = None,
+    source: _Source = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were replayed or dropped.")] = False,
+    limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=100_000)] = 50,
+    config: _Config = None,
+    as_json: _Json = False,
+    timeout: _Timeout = 30.0,
+) -> None:
+    """List dead letters that are open, the newest first.
+
+    The whole topic is read for it; nothing is changed anywhere.
+
+    Exit codes: 0 listed, though it may be none; 1 the topic cannot be read; 2 the command line or the settings are
+    wrong.
+    """
+    chosen = _filter(reason, order, since, until, source, everything=everything)
+    asking = _asking(config, timeout)
+    # Not at the top of the file: help must not wait for what only a command at work needs.
+    from connector.cli.shown_letters import none_chosen, print_list  # noqa: PLC0415  see above
+    from connector.dlq.view import as_json as as_json_  # noqa: PLC0415  see above
+
+    there = _or_fail(asking.letters).letters
+    letters = [each for each in there if chosen.takes(each)]
+    letters.sort(key=lambda each: (each.written_at_ms, each.place), reverse=True)
+    if as_json:
+        print_json([as_json_(each) for each in letters[:limit]])
+    elif not letters:
+        say(console(), none_chosen(there, asking.settings.dead_letters.topic))
+    else:
+        print_list(console(), letters[:limit], len(letters), asking.settings.dead_letters.topic)
+
+
+@dlq.command()
+def show(
+    letter: Annotated[str, typer.Argument(metavar="LETTER", help="partition/offset, as list shows it.")],
+    *,
+    config: _Config = None,
+    as_json: _Json = False,
+    timeout: _Timeout = 30.0,
+) -> None:
+    """Show a dead letter: why it is one, and its event as it is read today.
+
+    What would become of the event by the settings of today is said as explain says it; nothing is sent, and no session
+    is looked up. E-mail addresses, customer ids and device ids are masked.
+
+    Exit codes: 0 shown; 1 there is no such letter, or it cannot be read; 2 the command line or the settings are wrong.
+    """
+    place = _place(letter)
+    asking = _asking(config, timeout)
+    # Not at the top of the file: help must not wait for what only a command at work needs.
+    from connector.cli.shown_letters import print_letter  # noqa: PLC0415  see above
+    from connector.dlq import show as work  # noqa: PLC0415  see above
+
+    view = _or_fail(lambda: work.show(place, asking))
+    if view is None:
+        topic = asking.settings.dead_letters.topic
+        fail(f"LETTER: {topic!r} has no dead letter at {place}. See button-connector dlq list --all.")
+    if as_json:
+        print_json(view.as_json())
+    else:
+        print_letter(console(), view)
+
+
+def _filter(  # noqa: PLR0913, PLR0917  one for each option
+    reason: list[str] | None,
+    order: list[str] | None,
+    since: str | None,
+    until: str | None,
+    source: str | None,
+    letters: list[str] | None = None,
+    *,
+    everything: bool = False,
+) -> Filter:
+    """Return what is meant, or say what is misspelt and end with 2."""
+    from connector.dlq.choosing import Filter, source_from, time_from  # noqa: PLC0415  help must not wait for it
+    from connector.dlq.letters import State  # noqa: PLC0415  as above
+
+    now_ms = time.time_ns() // 1_000_000
+    return Filter(
+        reasons=frozenset(reason or ()),
+        orders=frozenset(order or ()),
+        since_ms=None if since is None else _spelt("--since", lambda: time_from(since, now_ms)),
+        until_ms=None if until is None else _spelt("--until", lambda: time_from(until, now_ms)),
+        source=None if source is None else _spelt("--source", lambda: source_from(source)),
+        places=frozenset(map(_place, letters or ())),
+        states=frozenset(State) if everything else frozenset({State.OPEN}),
+    )
+
+
+def _place(text: str) -> Place:
+    from connector.dlq.choosing import place_from  # noqa: PLC0415  help must not wait for it
+
+    return _spelt("LETTER", lambda: place_from(text))
+
+
+def _spelt(name: str, read: Callable[[], T]) -> T:
+    from connector.dlq.choosing import Misspelt  # noqa: PLC0415  help must not wait for it
+
+    try:
+        return read()
+    except Misspelt as why:
+        fail(f"{name}: {why}.", EXIT_MISUSED)
+
+
+def _or_fail(work: Callable[[], T]) -> T:
+    from connector.kafka.failures import KafkaFailure  # noqa: PLC0415  help must not wait for it
+
+    try:
+        return work()
+    except KafkaFailure as failure:
+        fail(failure.reason)
+
+
+def _asking(config: Path | None, timeout: float) -> Asking:
+    settings = load_or_exit(config).settings
+    from connector.dlq.asking import asking_of  # noqa: PLC0415  help must not wait for it
+
+    try:
+        return asking_of(settings, timeout, _report)
+    except OSError as error:
+        fail(f"{error.filename} cannot be read ({error.strerror}). Check the files that the settings name.")
+
+
+def _report(how_far: HowFar) -> None:
+    share = 100 * how_far.passed // max(1, how_far.wanted)
+    typer.echo(f"reading {how_far.topic}: {how_far.passed:,} of {how_far.wanted:,} records ({share} %)", err=True)
