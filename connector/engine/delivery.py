@@ -494,10 +494,6 @@ class Delivery:
             ),
         )
 
-    def _finish(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
-        if task.trace is not None:
-            task.trace.end(outcome, reason)
-        self.complete(task.assignment, task.record)
     def _marked(self, task: Task, reject: Reject) -> asyncio.Future[bool] | None:
         """Write the mark of an event that keeps its order parked, or take away the one that it may have."""
         if self._books is None:
@@ -505,7 +501,7 @@ class Delivery:
         parks = parks_its_order(task, reject, self._use.policy)
         return self._books.parked(task, reject.reason) if parks else self._books.released(task)
 
-        self._lanes.settle(lane)
+    def _finish(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
         """End an event, once the mark is taken away that it may have had as a dead letter."""
         released = None if self._books is None else self._books.released(task)
         if released is None:
@@ -529,6 +525,10 @@ class Delivery:
             task.assignment.end()
 
     def _end(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
+        if task.trace is not None:
+            task.trace.end(outcome, reason)
+        self.complete(task.assignment, task.record)
+        self._lanes.settle(lane)
 
     def complete(self, assignment: Assignment, record: RawRecord) -> None:
         """Note that one event of a record reached its end, if the record is still ours to complete."""

@@ -264,6 +264,10 @@ class Engine:
             self._observe(TombstoneSkipped(record.topic_partition, record.offset))
             self._complete(assignment, record.offset)
             return
+        replay = replay_of(record.headers) if record.headers else None
+        if isinstance(replay, Reject):
+            self._bury_whole(assignment, record, replay)
+            return
         decoded = self._ports.decoder.decode(record)
         if isinstance(decoded, Reject):
             self._bury_whole(assignment, record, decoded)
@@ -278,6 +282,7 @@ class Engine:
         assignment: Assignment,
         record: RawRecord,
         events: Sequence[CommerceEvent | Reject],
+        replay: Replay | None,
     ) -> None:
         """Take in the record's events; of a replay the one that is meant, where it is not the record as a whole."""
         if replay is None or replay.event_index is None:
@@ -297,15 +302,17 @@ class Engine:
                 self._delivery.bury(assignment, record, index, Stage.DECODE, event, trace=trace)
                 continue
             task = Task(assignment, record, index, event, trace)
+            task.replay = replay
             key = order_key(event)
             if key is None:
-        replay = replay_of(record.headers) if record.headers else None
-        if isinstance(replay, Reject):
-            self._bury_whole(assignment, record, replay)
-            return
                 self._end_without_order(task)
             else:
                 self._lanes.push(key, task)
+
+    def _bury_whole(self, assignment: Assignment, record: RawRecord, reject: Reject) -> None:
+        """Make a record as a whole a dead letter."""
+        trace = None if self._tracer is None else self._tracer.begin(record, None)
+        self._delivery.bury(assignment, record, None, Stage.DECODE, reject, trace=trace)
 
     def _end_without_order(self, task: Task) -> None:
         """End an event that names no order, so that there is no lane in which its order could matter."""
@@ -318,7 +325,6 @@ class Engine:
         elif isinstance(decision, Reject):
             self._delivery.bury(task.assignment, task.record, task.index, Stage.MAP, decision, trace=task.trace)
         else:
-        replay: Replay | None,
             message = f"an event without an order was decided as {type(decision).__name__}"
             raise TypeError(message)
 
@@ -330,18 +336,12 @@ class Engine:
 
     async def _release(self, assignments: Sequence[Assignment], ready: Coroutine[None, None, None]) -> None:
         await ready
-            task.replay = replay
         for assignment in assignments:
             assignment.preparing = False
             # What came since waits behind them.
             self._waiting.extendleft((assignment, record) for record in reversed(assignment.waiting))
             assignment.waiting.clear()
         self._lanes.wake()
-    def _bury_whole(self, assignment: Assignment, record: RawRecord, reject: Reject) -> None:
-        """Make a record as a whole a dead letter."""
-        trace = None if self._tracer is None else self._tracer.begin(record, None)
-        self._delivery.bury(assignment, record, None, Stage.DECODE, reject, trace=trace)
-
 
     # Completion and commit.
 
@@ -425,14 +425,6 @@ class Engine:
         return len(self._assignments)
 
 
-def _committable(assignments: Sequence[Assignment]) -> dict[TopicPartition, int]:
-    """Return the offsets that moved since their last acknowledged commit."""
-    offsets = {each.topic_partition: each.tracker.committable() for each in assignments}
-    return {
-        each.topic_partition: offsets[each.topic_partition]
-        for each in assignments
-        if offsets[each.topic_partition] > each.tracker.committed_offset
-    }
 def _no_such_event(replay: Replay, events: int) -> Reject:
     return Reject(
         "bad_replay",
@@ -441,3 +433,11 @@ def _no_such_event(replay: Replay, events: int) -> Reject:
     )
 
 
+def _committable(assignments: Sequence[Assignment]) -> dict[TopicPartition, int]:
+    """Return the offsets that moved since their last acknowledged commit."""
+    offsets = {each.topic_partition: each.tracker.committable() for each in assignments}
+    return {
+        each.topic_partition: offsets[each.topic_partition]
+        for each in assignments
+        if offsets[each.topic_partition] > each.tracker.committed_offset
+    }
