@@ -39,7 +39,7 @@ class Plan(NamedTuple):
     """How much of it: records for so many seconds, at so many a second."""
 
     seed: int
-    seconds: float = 60.0
+    seconds: float = 70.0
     per_second: float = 80.0
 
 
@@ -107,11 +107,11 @@ class _Run:
         )
 
     def _befall(self, writer: Writer) -> None:
-        """Let things go wrong for as long as the load is written."""
+        """Let things go wrong for as long as the load is written, and each kind of thing at least once."""
         until_ms = self._began_ms + 1000 * self._plan.seconds
         for pause_seconds, kind in troubles.schedule(self._plan.seed):
             self._watch(pause_seconds)
-            if now_ms() > until_ms:
+            if now_ms() > until_ms and len(self._troubles) >= len(troubles.KINDS):
                 return
             self._say(f"{self._at()} {kind.name}")
             self._troubles.append(troubles.befall(kind, self._parts, self._random))
