@@ -17,7 +17,9 @@ from connector.engine.ages import Ages
 from connector.engine.offsets import OffsetTracker
 
 if TYPE_CHECKING:
+    from connector.engine.lanes import Lane
     from connector.engine.ports import RawRecord, TopicPartition
+    from connector.engine.task import Task
 
 
 class Life(Enum):
@@ -31,10 +33,25 @@ class Life(Enum):
 class Assignment:
     """What the engine knows of a partition while it has it.
 
-    ``waiting`` holds records behind one that cannot be decoded yet; ``preparing`` is true from then until it can.
+    ``waiting`` holds records that may not be decided yet, for as many reasons as ``preparing`` says: one before them
+    cannot be decoded yet, or the ledger has not read yet what others may have written. While ``is_suspended`` nothing
+    goes on that was taken in already, either: ``suspended`` holds the lanes that came by. What was decided in an
+    earlier ``term`` is decided anew, because others may have owned the partition since.
     """
 
-    __slots__ = ("_idle", "ages", "life", "preparing", "running", "topic_partition", "tracker", "waiting")
+    __slots__ = (
+        "_idle",
+        "ages",
+        "is_suspended",
+        "life",
+        "preparing",
+        "running",
+        "suspended",
+        "term",
+        "topic_partition",
+        "tracker",
+        "waiting",
+    )
 
     def __init__(self, topic_partition: TopicPartition, start: int) -> None:
         """Begin at the offset of the first record to come."""
@@ -43,7 +60,10 @@ class Assignment:
         self.ages = Ages()
         self.life = Life.OWNED
         self.running = 0
-        self.preparing = False
+        self.preparing = 0
+        self.is_suspended = False
+        self.suspended: list[Lane[Task]] = []
+        self.term = 0
         self.waiting: deque[RawRecord] = deque()
         self._idle: asyncio.Event | None = None
 

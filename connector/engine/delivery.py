@@ -3,8 +3,9 @@
 
 Owns what happens between "this event's turn has come" and "this event is complete": the decision, the attempts, the
 waits between them, the fact, the dead letter. Never completes an event before its end is durable, never starts a call
-for an assignment that is not owned or that ``may_start`` forbids, and never gives an event up because the other side is
-down. A worker is bound for one attempt only; a wait binds none, nor does writing a fact and reading it back.
+for an assignment that is not owned or is suspended, nor one that ``may_start`` forbids, and never gives an event up
+because the other side is down. A worker is bound for one attempt only; a wait binds none, nor does writing a fact and
+reading it back.
 
 The course of an event: decide; call; judge the answer; where the answer alone does not say enough, look the order up
 and judge both; write the fact and read it back; clean, it is complete, else decide again with what is known by then.
@@ -130,9 +131,12 @@ class Delivery:
         while True:
             lane = await self._lanes.take()
             task = lane.tasks[0]
-            if not task.assignment.is_owned:
+            assignment = task.assignment
+            if not assignment.is_owned:
                 self._lanes.settle(lane)
-            elif task.call is not None or self._decide(lane, task):
+            elif assignment.is_suspended:
+                assignment.suspended.append(lane)
+            elif (task.call is not None and task.term == assignment.term) or self._decide(lane, task):
                 await self._deliver(lane, task)
 
     # The decision.
@@ -150,7 +154,7 @@ class Delivery:
         decision = decide(task.event, known, token, self._use.policy)
         match decision:
             case Create() | Update() | Cancel() | Lookup():
-                task.call = decision
+                task.call, task.term = decision, task.assignment.term
                 return True
             case Skip():
                 self._observe(EventSkipped(decision.reason))
@@ -214,7 +218,7 @@ class Delivery:
             self._admission.abandoned(loop.time())
             self._lanes.settle(lane)
             return
-        if not self._use.may_start(assignment.topic_partition):
+        if task.term != assignment.term or not self._use.may_start(assignment.topic_partition):
             self._admission.abandoned(loop.time())
             self._lanes.offer_later(lane, _ASK_AGAIN_SECONDS)
             return

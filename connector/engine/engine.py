@@ -179,7 +179,9 @@ class Engine:
 
     def _is_sweeping(self) -> bool:
         assignment = self._assignments.get(TopicPartition(self._options.first_topic, 0))
-        return assignment is not None and assignment.is_owned and self._ports.may_start(assignment.topic_partition)
+        if assignment is None or not assignment.is_owned or assignment.is_suspended:
+            return False
+        return self._ports.may_start(assignment.topic_partition)
 
     # The source's side.
 
@@ -212,12 +214,37 @@ class Engine:
         """Commit what may be now."""
         self._commit_due.set()
 
+    def suspend(self) -> None:
+        """Let nothing of our partitions go on but what is on its way."""
+        for assignment in self._assignments.values():
+            assignment.term += 1
+            if not assignment.is_suspended:
+                assignment.is_suspended = True
+                assignment.preparing += 1
+
+    def resume(self) -> None:
+        """Go on, behind the ledger's barrier, and by new decisions."""
+        terms = {each: each.term for each in self._assignments.values() if each.is_suspended}
+        if terms:
+            self._spawn(self._resume(terms))
+
+    async def _resume(self, terms: Mapping[Assignment, int]) -> None:
+        if self._ports.ledger is not None:
+            await self._ports.ledger.barrier()
+        # What was suspended again meanwhile waits for a barrier of its own.
+        resumed = [assignment for assignment, term in terms.items() if assignment.term == term]
+        for assignment in resumed:
+            assignment.is_suspended = False
+            self._let_go(assignment)
+        self._take_up(resumed)
+
     async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Let what runs finish within the drain budget; say what may be committed."""
         started = asyncio.get_running_loop().time()
         assignments = [self._assignments[each] for each in partitions if each in self._assignments]
         for assignment in assignments:
             assignment.life = Life.DRAINING
+            self._let_go(assignment)
         self._lanes.purge(lambda task: not task.assignment.is_owned)
         try:
             async with asyncio.timeout(self._options.drain_seconds):
@@ -240,6 +267,7 @@ class Engine:
         for assignment in fenced:
             assignment.life = Life.FENCED
             assignment.waiting.clear()
+            self._let_go(assignment)
         self._lanes.purge(lambda task: not task.assignment.is_owned)
         if lost:
             self._observe(
@@ -331,17 +359,29 @@ class Engine:
     def _hold(self, assignments: Sequence[Assignment], ready: Coroutine[None, None, None]) -> None:
         """Let the records of these partitions wait: for a schema, or for what former owners wrote into the ledger."""
         for assignment in assignments:
-            assignment.preparing = True
+            assignment.preparing += 1
         self._spawn(self._release(assignments, ready))
 
     async def _release(self, assignments: Sequence[Assignment], ready: Coroutine[None, None, None]) -> None:
         await ready
+        self._take_up(assignments)
+
+    def _take_up(self, assignments: Sequence[Assignment]) -> None:
+        """Let one of the reasons go for which the records of these partitions wait."""
         for assignment in assignments:
-            assignment.preparing = False
-            # What came since waits behind them.
-            self._waiting.extendleft((assignment, record) for record in reversed(assignment.waiting))
-            assignment.waiting.clear()
+            assignment.preparing -= 1
+            if not assignment.preparing:
+                # What came since waits behind them.
+                self._waiting.extendleft((assignment, record) for record in reversed(assignment.waiting))
+                assignment.waiting.clear()
         self._lanes.wake()
+
+    def _let_go(self, assignment: Assignment) -> None:
+        """Let the lanes that were suspended be worked on: they go on, or end with their assignment."""
+        suspended = [*assignment.suspended]
+        assignment.suspended.clear()
+        for lane in suspended:
+            self._lanes.offer(lane)
 
     # Completion and commit.
 

@@ -40,6 +40,20 @@ class PartitionsLost:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseLapsed:
+    """Nothing proves any more that we are a member of the group: no call is started until something does."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRenewed:
+    """We are a member again, or still; calls start as soon as the ledger has read what others may have written."""
+
+    lapsed_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsReceived:
     """A batch of records arrived."""
 
@@ -212,6 +226,8 @@ Observation = (
     PartitionsAssigned
     | PartitionsRevoked
     | PartitionsLost
+    | LeaseLapsed
+    | LeaseRenewed
     | RecordsReceived
     | TombstoneSkipped
     | EventSkipped

@@ -210,6 +210,12 @@ class Intake(Protocol):
     def commit_soon(self) -> None:
         """Commit what may be without waiting for the interval: the source may deliver no more before that."""
 
+    def suspend(self) -> None:
+        """Decide and start nothing of the partitions that are owned now: others may own them."""
+
+    def resume(self) -> None:
+        """Go on with what was suspended, as if it were taken over anew."""
+
     async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Start nothing more of these partitions, let what runs finish within the drain budget, say what to commit.
 

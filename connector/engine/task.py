@@ -25,7 +25,8 @@ class Task:
     asked for the order before more is decided. ``order`` is what the ledger knew at the decision, ``None`` without
     a ledger, ``term`` the assignment's when it was made. ``is_unanswered`` says that an attempt at the call got no
     answer, ``is_absent`` that Button was asked and knows no such order, ``has_waited`` that it had its time to wait
-    for a token, ``looked_up_at`` (the loop's time) since when the event is looked up. ``replay`` is there where the record is a replay.
+    for a token, ``looked_up_at`` (the loop's time) since when the event is looked up. ``replay`` is there where the
+    record is a replay.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Task:
         self.call: Call | None = None
         self.asked: LookUp | None = None
         self.order: OrderFacts | None = None
+        self.term = 0
         self.attempts = 0
         self.token_source = ""
         self.has_waited = False

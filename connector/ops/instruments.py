@@ -36,6 +36,7 @@ class Instruments:
         self.stale_completions = metrics.counter(table.STALE_COMPLETIONS)
         self.rebalances = metrics.counters(table.REBALANCES)
         self.events_unfinished = metrics.counter(table.EVENTS_UNFINISHED)
+        self.lease_lapses = metrics.counter(table.LEASE_LAPSES)
         self.drain_seconds = metrics.histogram(table.DRAIN_SECONDS)
         self.table_records = metrics.gauges(table.TABLE_RECORDS)
         self.table_seconds = metrics.gauges(table.TABLE_SECONDS)

@@ -46,6 +46,8 @@ class OpsObserver:
             seen.PartitionsAssigned: self._partitions_assigned,
             seen.PartitionsRevoked: self._partitions_revoked,
             seen.PartitionsLost: self._partitions_lost,
+            seen.LeaseLapsed: self._lease_lapsed,
+            seen.LeaseRenewed: self._lease_renewed,
             seen.RecordsReceived: self._records_received,
             seen.TombstoneSkipped: self._tombstone_skipped,
             seen.EventSkipped: self._event_skipped,
@@ -201,6 +203,13 @@ class OpsObserver:
         self._instruments.rebalances[("lost",)].inc()
         self._forget(lost.partitions, lost.unfinished)
         self._log.warning("partitions lost", partitions=_names(lost.partitions), unfinished=lost.unfinished)
+
+    def _lease_lapsed(self, lapse: seen.LeaseLapsed) -> None:
+        self._instruments.lease_lapses.inc()
+        self._log.warning("lease lapsed, no call is started", reason=lapse.reason)
+
+    def _lease_renewed(self, renewal: seen.LeaseRenewed) -> None:
+        self._log.info("lease renewed, calls go on", lapsed_seconds=round(renewal.lapsed_seconds, 3))
 
     def _forget(self, partitions: Iterable[TopicPartition], unfinished: int) -> None:
         self._instruments.events_unfinished.inc(unfinished)

@@ -113,6 +113,10 @@ EVENTS_UNFINISHED = Counter(
     _PREFIX + "events_unfinished",
     "Events that were under way when their partition went; they are read again.",
 )
+LEASE_LAPSES = Counter(
+    _PREFIX + "lease_lapses",
+    "Times that nothing proved any more that this process is a member of its group, so that no call was started.",
+)
 DRAIN_SECONDS = Histogram(
     _PREFIX + "drain_duration_seconds",
     "How long it took to finish what was under way at a revoke.",
@@ -147,6 +151,10 @@ DEPENDENCY_FAILURES = Counter(
 OPS_FAULTS = Counter(_PREFIX + "ops_faults", "Faults in logging and metrics themselves; they stop nothing.", ("where",))
 
 ASSIGNED_PARTITIONS = Tracked(_PREFIX + "assigned_partitions", "Partitions that are ours.")
+LEASE_SECONDS = Tracked(
+    _PREFIX + "lease_valid_seconds",
+    "For how long calls may still be started without another answer of the group to a commit; 0 without partitions.",
+)
 LAG = Tracked(
     _PREFIX + "lag_records",
     "Records between the committed offset and the end of a partition.",
@@ -186,6 +194,7 @@ TABLE: tuple[Metric, ...] = (
     STALE_COMPLETIONS,
     REBALANCES,
     EVENTS_UNFINISHED,
+    LEASE_LAPSES,
     DRAIN_SECONDS,
     TABLE_RECORDS,
     TABLE_SECONDS,
@@ -195,6 +204,7 @@ TABLE: tuple[Metric, ...] = (
     DEPENDENCY_FAILURES,
     OPS_FAULTS,
     ASSIGNED_PARTITIONS,
+    LEASE_SECONDS,
     LAG,
     UNCOMMITTED_RECORDS,
     UNFINISHED_RECORDS,

@@ -33,6 +33,12 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str]]] = [
         {'rebalances_total{kind="lost"}': 1, "events_unfinished_total{}": 4},
         ("warning", "partitions lost"),
     ),
+    (
+        seen.LeaseLapsed("the group has answered no commit for too long"),
+        {"lease_lapses_total{}": 1},
+        ("warning", "lease lapsed, no call is started"),
+    ),
+    (seen.LeaseRenewed(4.25), {}, ("info", "lease renewed, calls go on")),
     (seen.RecordsReceived(7), {"records_received_total{}": 7}, ("debug", "records received")),
     (seen.TombstoneSkipped(ORDERS, 5), {"tombstones_skipped_total{}": 1}, ("debug", "tombstone skipped")),
     (
