@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "Show what becomes of an event, and why; nothing is sent.",
     "orders": "Show what became of an order, and list those that wait.",
     "dlq": "List dead letters, show, replay and drop them.",
+    "size": "Say how many replicas, how much memory and disk a load needs.",
     "config": "Show what can be set, and what is set.",
     "schemas": "List the Avro schemas, register and check them.",
     "sandbox": "Serve Button's Order API on this machine, to try things out.",
