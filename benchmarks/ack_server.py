@@ -3,7 +3,9 @@
 
 Owns the other end of a benchmark; understands just enough of HTTP/1.1 to find the ends of requests that a client of
 ours makes (a Content-Length or no body). Prints its port when ready. ``GET /count`` answers the number of requests so
-far, so that the driver measures at the server and not in the process under test.
+far, so that the driver measures at the server and not in the process under test; ``GET /arrivals`` the orders that were
+created since it was asked last, each with the monotonic clock at its request's arrival; ``POST /manners`` (JSON) makes
+the server unwilling: ``status`` for all, ``limit`` calls a second before 429, one order that is ``failing``.
 
     python -m benchmarks.ack_server --latency-ms 50
 """
@@ -12,21 +14,70 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
-from typing import cast
+import time
+from typing import Any, cast
 
 import uvloop
 
 _OK = b'{"meta":{"status":"ok"},"object":{"button_order_id":"btnorder-1"}}'
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(_OK), _OK)
 _END_OF_HEAD = b"\r\n\r\n"
+_CONTROL = (b"GET /count", b"GET /arrivals", b"POST /manners")
+
+
+_CREATE = b"POST /v1/order "
+_ORDER_ID = b'"order_id":"'
 
 
 class _Counter:
-    __slots__ = ("requests",)
+    __slots__ = ("accepted", "arrivals", "manners", "refused", "requests", "second")
 
     def __init__(self) -> None:
         self.requests = 0
+        self.accepted = 0
+        self.refused = 0
+        self.arrivals: list[tuple[str, float]] = []
+        self.manners: dict[str, Any] = {}
+        self.second = (0, 0)
+
+    def answer(self, request: bytes) -> bytes:
+        """Count a request and return its answer."""
+        self.requests += 1
+        if request.startswith(_CREATE):
+            at = request.find(_ORDER_ID) + len(_ORDER_ID)
+            self.arrivals.append((request[at : request.find(b'"', at)].decode(), time.monotonic()))
+        status = self._status(request) if self.manners else 200
+        if status == 200:  # noqa: PLR2004  OK
+            self.accepted += 1
+            return _ANSWER
+        self.refused += 1
+        return b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status
+
+    def _status(self, request: bytes) -> int:
+        manners = self.manners
+        failing = manners.get("failing")
+        if failing and failing.encode() in request:
+            return 503
+        limit = manners.get("limit")
+        if limit:
+            second, count = int(time.monotonic()), self.second[1] + 1
+            self.second = (second, count if second == self.second[0] else 1)
+            if self.second[1] > limit:
+                return 429
+        return int(manners.get("status", 200))
+
+    def control(self, request: bytes) -> bytes:
+        """Answer what is asked beside the API."""
+        if request.startswith(b"GET /count"):
+            return b"%12d" % self.requests
+        if request.startswith(b"GET /arrivals"):
+            arrivals, self.arrivals = self.arrivals, []
+            return json.dumps(arrivals).encode()
+        if request.startswith(b"POST /manners"):
+            self.manners = json.loads(request[request.find(_END_OF_HEAD) :])
+        return json.dumps({"requests": self.requests, "accepted": self.accepted, "refused": self.refused}).encode()
 
 
 class _Peer(asyncio.Protocol):
@@ -44,16 +95,16 @@ class _Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer + data if self._buffer else data
         while (end := _end_of_request(buffer)) > 0:
-            head = buffer[:16]
-            buffer = buffer[end:]
-            if head.startswith(b"GET /count"):
-                self._write(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n%12d" % self._counter.requests)
+            request, buffer = buffer[:end], buffer[end:]
+            if request.startswith(_CONTROL):
+                body = self._counter.control(request)
+                self._write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
                 continue
-            self._counter.requests += 1
+            answer = self._counter.answer(request)
             if self._latency_seconds:
-                self._loop.call_later(self._latency_seconds, self._write, _ANSWER)
+                self._loop.call_later(self._latency_seconds, self._write, answer)
             else:
-                self._write(_ANSWER)
+                self._write(answer)
         self._buffer = buffer
 
     def _write(self, data: bytes) -> None:

@@ -7,6 +7,7 @@ unless ``pinned`` is off.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ from tests.support.kafka_broker import start_broker
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from confluent_kafka import Message
+
 UNDER_TEST_CORE, SURROUNDINGS_CORE = 0, 1
 TOPIC, SESSIONS_TOPIC, DEAD_LETTERS_TOPIC, LEDGER_TOPIC = "events", "sessions", "dead-letters", "orders"
 GROUP = "steady"
@@ -43,6 +46,10 @@ class Rig:
     process: psutil.Process
     log: Path
     written: int = 0
+    said: dict[str, float] = field(default_factory=dict)
+    """When each purchase was handed to the producer, by order, on the monotonic clock."""
+    there: dict[str, float] = field(default_factory=dict)
+    """When the broker's acknowledgement of it was heard."""
     _events: Iterator[dict[str, Any]] = field(default_factory=lambda: events(10**12, only_purchases=False))
     _encode: Encoder = field(default_factory=lambda: Encoder("commerce_event"))
 
@@ -59,16 +66,24 @@ class Rig:
         while (passed := time.monotonic() - began) < seconds:
             while due < passed * per_second:
                 event = next(self._events)
-                self._producer.produce(TOPIC, self._encode(event), event["product_action"]["transaction_id"])
+                self._write(event["product_action"]["transaction_id"], self._encode(event))
                 due += 1
                 self.written += 1
-            self._producer.poll(0.002)
+            self._producer.poll(0.001)
         self._producer.flush(10)
 
-    def ask(self, path: str) -> bytes:
-        """Return what the server answers."""
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:  # noqa: S310  our own server on loopback
-            return bytes(answer.read())
+    def _write(self, order_id: str, value: bytes) -> None:
+        self.said.setdefault(order_id, time.monotonic())
+        self._producer.produce(TOPIC, value, order_id, on_delivery=self._heard)
+
+    def _heard(self, _error: object, message: Message) -> None:
+        self.there.setdefault((message.key() or b"").decode(), time.monotonic())
+
+    def ask(self, path: str, manners: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401  JSON
+        """Return what the server answers; ``manners`` are what it is to be like."""
+        data = None if manners is None else json.dumps(manners).encode()
+        with urllib.request.urlopen(f"{self.url}{path}", data=data, timeout=10) as answer:  # noqa: S310  our own server on loopback
+            return json.loads(answer.read())
 
     def committed(self) -> int:
         """Return how many records are committed."""
@@ -133,7 +148,7 @@ def _started(stack: ExitStack, arguments: list[str], output: Any) -> subprocess.
 def _wait_for_the_first_call(it: Rig) -> None:
     deadline = time.monotonic() + _START_SECONDS
     it.feed(0.2, 10)
-    while int(it.ask("/count")) == 0:
+    while it.ask("/count") == 0:
         it.check()
         if time.monotonic() > deadline:
             message = f"no call within {_START_SECONDS:g} s:\n{it.log.read_text(encoding='utf-8')[-4000:]}"
