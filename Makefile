@@ -17,7 +17,7 @@ IMAGE := button-connector:latest
 BUILD_IMAGE := $(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker)
 SBOM := build/sbom.cdx.json
 
-.PHONY: help demo test pythons check benchmark image image-test sbom kubernetes lint format docs chart lock clean
+.PHONY: help demo test pythons check fuzz benchmark image image-test sbom kubernetes lint format docs chart lock clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -35,6 +35,9 @@ pythons: $(VENV)/.dev ## Run the quick tests on every other Python that is found
 
 check: lint ## Format, lint, types, import contracts and the quick tests, in less than a minute
 	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not kafka and not e2e" $(QUICK_TESTS)
+
+fuzz: $(VENV)/.dev ## Throw foreign bytes at all that parses some, for an hour or two (make test does so for a minute)
+	$(BIN)/python -m pytest --hypothesis-profile long --timeout 0 --numprocesses auto tests/fuzz
 
 benchmark: $(VENV)/.heavy ## Measure the connector beside a bare loop, in one run of about five minutes
 	$(BIN)/python -m benchmarks.end_to_end --output $(BENCHMARK_RESULTS)

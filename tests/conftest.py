@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # How long an example takes says more of the machine than of the rule; the suite's own timeout bounds the whole test.
 settings.register_profile("any machine", deadline=None)
+settings.register_profile("long", settings.get_profile("any machine"), max_examples=10_000)
 settings.load_profile("any machine")
 
 

@@ -13,7 +13,7 @@ import select
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from connector.button.transport import HttpAnswer, brief
 from connector.domain.outcomes import NoAnswer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FIRST_FINAL_STATUS = 200
 _MAX_HEAD_BYTES = 64 * 1024
+"""Of headers before the body, of trailers behind it, and of what a chunk says of itself."""
 _LENGTHS = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -94,16 +95,15 @@ class Connection(asyncio.Protocol):
         if self._answer is None:
             self.abort()  # Nobody asked.
             return
-        if not self._is_headed:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             # The library quotes nothing of what it read.
             self._end(NoAnswer(brief(f"the answer is no HTTP: {type(error).__name__}")))
             self.abort()
             return
-        if not self._is_headed and self._head_bytes > _MAX_HEAD_BYTES:
+        if self._head_bytes > _MAX_HEAD_BYTES:
             self._end(NoAnswer(f"the headers of the answer are longer than {_MAX_HEAD_BYTES} bytes"))
             self.abort()
 
@@ -121,9 +121,15 @@ class Connection(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        """Close when it is another answer, behind the one that was asked for: the next call would be given it."""
+        if self._answer is None:
+            self.abort()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self._headers.append((name, value))
+        """Keep a header; what comes behind the body is passed over."""
+        if not self._is_headed:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Stop counting what belongs to the head."""
@@ -131,6 +137,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body, up to the bound."""
+        self._head_bytes = 0
         self._body.append(body)
         self._body_bytes += len(body)
         if self._body_bytes > self._max_body_bytes:

@@ -24,6 +24,8 @@ KeyPath = tuple[str | int, ...]
 _QUOTED = re.compile(r"'([^']*)'")
 _OWN_WORD = re.compile(r"<.*>|\\?.")
 """What the YAML library quotes of itself: tokens like <block end>, and single characters. The rest is the file's."""
+_NOT_READ = (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError)
+"""What the YAML library raises; a value that is not of the type which its tag names ends in any of these."""
 _DEEPEST_NAME = 3
 """Area, setting and a name within it; what lies deeper may have an HTTP status for a key."""
 
@@ -46,7 +48,7 @@ def read_document(path: Path) -> Document:
     """Read a settings file, or raise ``SettingsError``."""
     try:
         return _parse(path.read_text(encoding="utf-8-sig"), str(path))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except _NOT_READ as error:
         raise SettingsError((_unusable(str(path), error),)) from None
 
 
@@ -84,7 +86,7 @@ def _unusable(name: str, error: Exception) -> Problem:
             what, remedy = f"{name}{line} is not YAML: {reason}", "Check indentation, colons and quotes there."
         case _:
             what = f"{name} is not YAML that can be read"
-            remedy = "Look for control characters, impossible dates and deep nesting."
+            remedy = "Look for control characters, tags, impossible dates and deep nesting."
     return Problem((), what, remedy)
 
 

@@ -74,7 +74,7 @@ class _Source(EnvSettingsSource):
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: object) -> object:
         try:
             return super().decode_complex_value(field_name, field, value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
 
 

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 
 _LONGEST_SHOWN = 80
+_MOST_BITS_SHOWN = 256
+"""Python refuses to write down numbers of thousands of digits."""
 _CREDENTIALS = (
     (re.compile(r"[^\s/@'\"]{1,200}@"), "***@"),
     (re.compile(r"\bsk-[\w-]+"), "sk-***"),
@@ -59,13 +61,13 @@ def shown(value: object) -> str:
     match value:
         case None:
             return "nothing"
-        case dict():
-            return "a mapping"
-        case list() | tuple():
-            return "a list"
+        case dict() | list() | tuple():
+            return "a mapping" if isinstance(value, dict) else "a list"
         case str():
             return repr(value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "...")
         case bool():
             return str(value).lower()
+        case int() if value.bit_length() > _MOST_BITS_SHOWN:
+            return "a number of many digits"
         case _:
             return str(value)

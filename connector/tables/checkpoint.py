@@ -44,7 +44,8 @@ def decode(data: bytes) -> Checkpoint:
     try:
         fields = orjson.loads(data)
         offsets = {int(number): int(at) for number, at in fields.pop("offsets").items()}
-        return Checkpoint(**fields, offsets=offsets)
+        as_of_ms = int(fields.pop("as_of_ms"))
+        return Checkpoint(**fields, as_of_ms=as_of_ms, offsets=offsets)
     except (TypeError, KeyError, AttributeError) as error:
         msg = "not a checkpoint"
         raise ValueError(msg) from error

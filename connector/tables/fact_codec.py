@@ -32,6 +32,7 @@ from connector.domain.facts import (
 )
 from connector.domain.money import Amount
 from connector.domain.orders import LineItem, Order
+from connector.tables.fact_shapes import misshapen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,9 +143,12 @@ def kind_of(value: bytes) -> bytes:
 
 
 def told_of(event_id: str, value: bytes) -> frozenset[str]:
-    """Return only the identities that were told with a fact."""
-    told = orjson.loads(value).get("told", ())
-    return frozenset(event_id if each is None else each for each in told)
+    """Return only the identities that were told with a fact; raises :class:`UnreadableFactError`."""
+    try:
+        told = orjson.loads(value).get("told", ())
+        return frozenset(event_id if each is None else each for each in told)
+    except (orjson.JSONDecodeError, TypeError):
+        raise UnreadableFactError(_not_as_written(event_id, "told")) from None
 
 
 def encode_fact(fact: Fact) -> bytes:
@@ -179,14 +183,32 @@ def decode_fact(order_id: str, event_id: str, value: bytes) -> Fact:
     """Return the fact that a value holds; raises :class:`UnreadableFactError`."""
     if not value.startswith(_READABLE):
         raise UnreadableFactError(refusal_of(value))
-    row = orjson.loads(value)
+    kind = value[_KIND_AT : _KIND_AT + 1]
+    try:
+        row = orjson.loads(value)
+        wrong = misshapen(row, kind.decode())
+        if wrong is None:
+            return _fact(order_id, event_id, row, kind)
+    except ValueError:  # no JSON, no base64, no number, no such mark
+        wrong = kind.decode()
+    raise UnreadableFactError(_not_as_written(event_id, wrong))
+
+
+def _not_as_written(event_id: str, name: str) -> str:
+    return (
+        f"the ledger's fact of event {event_id!r} cannot be read: its field {name!r} is not as format {FORMAT_VERSION} "
+        "has it, so another program writes to ledger.topic. Stop it, and delete the record with a tombstone."
+    )
+
+
+def _fact(order_id: str, event_id: str, row: dict[str, Any], kind: bytes) -> Fact:
     get = row.get
     told = get("told", ())
     source = get("src")
     record = get("rec")
     return Fact(
         event_id,
-        _said(order_id, row, value[_KIND_AT : _KIND_AT + 1]),
+        _said(order_id, row, kind),
         row["at"],
         tuple([event_id if each is None else each for each in told]),
         get("base", -1),

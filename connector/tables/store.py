@@ -83,13 +83,16 @@ class Store:
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Return the keys with this prefix, ascending, behind ``after``, and their values, as they are now."""
-        pairs = cast("Iterator[tuple[bytes, bytes]]", self._files.items(from_key=max(prefix, after)))
+        last = max(prefix, after)
+        pairs = cast("Iterator[tuple[bytes, bytes]]", self._files.items(from_key=last))
         try:
             for key, value in pairs:
                 if not key.startswith(prefix):
                     return
+                last = key
                 if key != after:
                     yield key, value
+            self._check_end(last)
         except Exception as error:
             raise self._explained(error) from error
 
@@ -125,6 +128,14 @@ class Store:
     def close(self) -> None:
         """Let go of the files; what was not flushed is lost. May be called again."""
         self._files.close()
+
+    def _check_end(self, last: bytes) -> None:
+        """Raise if what lies behind the last key cannot be read: in front of damage the pairs end as at the end."""
+        pairs = self._files.iter()
+        pairs.seek(last)
+        if pairs.valid():
+            pairs.next()
+        pairs.status()
 
     def _explained(self, error: Exception) -> StoreError:
         """Say what the library's error means to a user; what is damaged is remembered for the next start."""

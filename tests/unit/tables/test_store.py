@@ -127,3 +127,20 @@ def test_files_that_are_missing_or_turned_to_rubbish_are_damage(tmp_path: Path) 
         harm(directory)
         with pytest.raises(StoreDamagedError):
             Store(StoreOptions(directory)).get(b"key")
+
+
+def test_a_scan_does_not_end_in_front_of_damage_as_if_all_was_read(tmp_path: Path) -> None:
+    """One block that cannot be read is damage, however many keys stood in front of it."""
+    store = Store(StoreOptions(tmp_path))
+    keys = [b"key%05d" % number for number in range(5_000)]
+    store.write(dict.fromkeys(keys, b"value"), b"all")
+    store.flush(wait=True)
+    store.close()
+    (file,) = tmp_path.glob("*.sst")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    file.write_bytes(data)
+    store = Store(StoreOptions(tmp_path))
+    with pytest.raises(StoreDamagedError, match="is damaged"):
+        list(store.scan(b"key"))
+    store.close()

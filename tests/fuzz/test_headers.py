@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Headers of records and of dead letters that others wrote: read where they can be, and never in the way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
+
+from connector.cli.screen import printable
+from connector.domain.dead_letter import HEADER_PREFIX, DeadLetter, Stage
+from connector.engine.ports import RawRecord, TopicPartition
+from connector.orders_view.letters import letters_of
+from connector.telemetry.tracer import SpanTracer
+from tests.support.mutations import FUZZ, mutated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LETTER = DeadLetter("orders", 3, 17, 0, Stage.DELIVER, "rejected", "Button refuses it", 2, 1_767_225_600_000, "M-1")
+PARTITION = TopicPartition("dead-letters", 0)
+
+names = st.sampled_from(
+    [*(name for name, _ in LETTER.headers()), f"{HEADER_PREFIX}value-size", HEADER_PREFIX, "traceparent", "x"],
+)
+texts = st.none() | mutated([value for _, value in LETTER.headers() if value])
+headers = st.lists(st.tuples(names, texts), max_size=12).map(lambda drawn: [*LETTER.headers(), *drawn])
+
+
+@FUZZ
+@given(headers, st.none() | st.sampled_from([b"M-1", b"\xff"]), st.integers(-1, 2**63 - 1))
+@example([*LETTER.headers(), (f"{HEADER_PREFIX}attempts", b"9" * 5_000)], None, 0)
+@example([*LETTER.headers(), (f"{HEADER_PREFIX}time", b"9" * 30)], None, 0)
+@example([*LETTER.headers(), (f"{HEADER_PREFIX}time", "²".encode())], None, 0)
+@example([*LETTER.headers(), (f"{HEADER_PREFIX}message", b"\x1b]0;owned\x07")], None, 0)
+def test_every_dead_letter_can_be_shown(
+    drawn: Sequence[tuple[str, bytes | None]],
+    key: bytes | None,
+    timestamp_ms: int,
+) -> None:
+    """Whatever its headers hold, a letter of the order is listed, and what is shown of it steers no terminal."""
+    record = RawRecord(PARTITION, 5, key, b"value", drawn, timestamp_ms)
+    for view in letters_of("M-1", [record]):
+        json.dumps(view._asdict())
+        assert all(printable(str(each)).replace("\n", "").isprintable() for each in view)
+
+
+_TRACES = (
+    b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    b"cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what",
+    b"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+)
+TRACER = SpanTracer(TracerProvider(shutdown_on_exit=False).get_tracer("fuzz"))
+
+
+@FUZZ
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("traceparent", "TraceParent", "tracestate", "x")), st.none() | mutated(_TRACES)),
+    ),
+)
+@example([("traceparent", b"\xff" * 55), ("tracestate", b"a=" * 10_000)])
+def test_every_trace_header_begins_a_span(drawn: list[tuple[str, bytes | None]]) -> None:
+    """A trace that cannot be read is none: the event has a span of its own, and goes on."""
+    TRACER.begin(RawRecord(PARTITION, 5, None, b"", drawn, 0), 0).end("delivered", "")
