@@ -31,6 +31,8 @@ _PORTS = {"http": 80, "https": 443}
 _NO_CONNECTION = NotSent("no connection within the connect timeout")
 _NO_ANSWER = NoAnswer("no complete answer within the request timeout")
 _LEFT = NoAnswer("the connection pool was closed")
+_MOST_LATE_SECONDS = 0.05
+"""How much later than asked for a call may be given up."""
 _NEVER_IN_A_REQUEST = frozenset("\r\n\0")
 
 
@@ -49,6 +51,8 @@ class AsyncioTransport:
         "_path",
         "_tls",
         "_waiting",
+        "_watch",
+        "_watch_seconds",
     )
 
     def __init__(self, options: TransportOptions) -> None:
@@ -66,6 +70,8 @@ class AsyncioTransport:
         self._connecting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_closed = False
+        self._watch: asyncio.TimerHandle | None = None
+        self._watch_seconds = min(_MOST_LATE_SECONDS, options.request_timeout_seconds / 20)
         self._headers: Mapping[str, str] = {}
         self._head = self._head_of({})
 
@@ -80,15 +86,16 @@ class AsyncioTransport:
         if isinstance(connection, NotSent):
             return connection
         answer: asyncio.Future[Exchange] = loop.create_future()
-        timer = loop.call_at(deadline, _give_up, answer)
+        connection.deadline = deadline
         connection.begin(request, answer)
+        if self._watch is None:
+            self._watch = loop.call_later(self._watch_seconds, self._give_up_late_ones, loop)
         try:
             exchange = await answer
         except asyncio.CancelledError:
             connection.abort()
             raise
         finally:
-            timer.cancel()
             self._release(connection, loop.time(), is_over=answer.done() and not answer.cancelled())
         return exchange
 
@@ -96,10 +103,21 @@ class AsyncioTransport:
         """Let go of all connections; see :meth:`connector.button.transport.Transport.close`."""
         self._is_closed = True
         self._idle.clear()
+        if self._watch is not None:
+            self._watch.cancel()
         for connection in self._connections:
             connection.leave(_LEFT)
         while self._waiting:
             self._wake()
+
+    def _give_up_late_ones(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what has had its time; one timer for all, because one for each call costs as much as its answer."""
+        now = loop.time()
+        busy = [connection for connection in self._connections if connection.is_busy]
+        for connection in busy:
+            if now >= connection.deadline:
+                connection.leave(_NO_ANSWER)
+        self._watch = loop.call_later(self._watch_seconds, self._give_up_late_ones, loop) if busy else None
 
     # The pool.
 
@@ -186,11 +204,6 @@ class AsyncioTransport:
                 raise ValueError(what)
             lines.append(f"{field}: {value}")
         return "".join(f"{line}\r\n" for line in lines)
-
-
-def _give_up(answer: asyncio.Future[Exchange]) -> None:
-    if not answer.done():
-        answer.set_result(_NO_ANSWER)
 
 
 def _words(error: OSError) -> str:

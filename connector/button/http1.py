@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_poll",
         "_transport",
+        "deadline",
         "idle_since",
         "is_open",
     )
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._body_bytes = self._head_bytes = 0
         self._is_headed = False
         self.is_open = False
-        self.idle_since = 0.0
+        self.idle_since = self.deadline = 0.0
 
     def begin(self, request: bytes, answer: asyncio.Future[Exchange]) -> None:
         """Write a request; ``answer`` is resolved with what comes of it, unless it is done before."""
