@@ -88,12 +88,13 @@ class SimulatedButton:
         latency_seconds = self.random.uniform(*self.latency_seconds)
         heard = self.random.random()
         await asyncio.sleep(latency_seconds * heard)
-        reply = self._take(call, self._fault())
+        reply = self.take(call, self.draw_fault())
         self.told.append((asyncio.get_running_loop().time(), call, reply))
         await asyncio.sleep(latency_seconds * (1.0 - heard))
         return reply
 
-    def _fault(self) -> Fault | None:
+    def draw_fault(self) -> Fault | None:
+        """Return how the next call goes wrong, if it does."""
         drawn = self.random.random()
         for fault, likelihood in self.faults.items():
             drawn -= likelihood
@@ -102,7 +103,8 @@ class SimulatedButton:
                 return fault
         return None
 
-    def _take(self, call: Call, fault: Fault | None) -> Reply:
+    def take(self, call: Call, fault: Fault | None) -> Reply:
+        """Let a call take effect, as far as the fault allows, and return what is answered."""
         if fault is None:
             return self._answer(call)
         if fault in _HEARD:

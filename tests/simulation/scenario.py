@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One simulation: a shop, a topic, a fleet of connectors, faults, and in the end the merchant's books.
+
+Owns the play and what must be true at rest: everything committed, every order at Button as the books say, dead letters
+and waiting refunds those that they predict. What must be true at every step is :mod:`tests.simulation.oracles`'
+business. Everything follows from the seed.
+
+``python -m tests.simulation.scenario SEED`` plays one, and prints what happened if something went wrong (``--journal``:
+anyway; ``--planted NAME``: with that fault planted).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import hashlib
+import sys
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connector.domain.facts import Purchase, Refund
+from connector.domain.orders import Reject
+from connector.domain.outcomes import Answer
+from tests.simulation.brokers import Group, Partition, Topic
+from tests.simulation.fleet import Fleet
+from tests.simulation.ledger_topic import LedgerTopic
+from tests.simulation.merchant import Merchant
+from tests.simulation.oracles import Event, Oracles
+from tests.simulation.orders_model import open_at
+from tests.simulation.planted import PLANTED
+from tests.simulation.replica import SESSION_SECONDS, Outside, stand_ins
+from tests.simulation.scheduler import InterleavedLoop, on_loop
+from tests.simulation.shop import Shop, event_of
+from tests.simulation.wire import Weather
+from tests.simulation.world import ViolationError, World
+from tests.support.commerce import purchase
+from tests.support.fakes import FakeDecoder
+from tests.support.simulated_button import Fault, Manners, SimulatedButton
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from connector.domain.events import CommerceEvent
+    from connector.engine.ports import RawRecord
+    from tests.simulation.merchant import Said
+
+_REFUSED = Answer(400, "error", message="Client not wearing jumper.")
+_REST_SECONDS = 400.0
+
+
+class Size(NamedTuple):
+    """How large a simulation is; all else follows from the seed."""
+
+    orders: int = 4
+    rounds: int = 2
+    replicas: int = 4
+    partitions: int = 3
+    faults: int = 4
+
+
+@dataclass
+class Outcome:
+    """What came of a simulation."""
+
+    seed: int
+    violation: str | None = None
+    journal: list[tuple[object, ...]] = field(default_factory=list)
+    calls: int = 0
+    replays: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """Return what two runs of one seed have in common, and hardly anything else."""
+        return hashlib.sha256(repr(self.journal).encode()).hexdigest()[:16]
+
+
+class Scenario:
+    """One simulation, on a loop of its own."""
+
+    def __init__(self, seed: int, size: Size) -> None:
+        """Set it up."""
+        self.world = World(seed)
+        self._random = self.world.stream("scenario")
+        draw = self._random
+        self._merchant = Merchant()
+        self._shop = Shop(self.world.stream("shop"), self._merchant)
+        manners = Manners(draw.choice((404, 409, 410, 200)), draw.choice((False, True)), draw.choice((200, 202)))
+        button = SimulatedButton(self.world.stream("button"), manners, self._faults_of_calls())
+        topic = Topic(self.world, draw.randint(1, size.partitions))
+        group = Group(self.world, topic, SESSION_SECONDS)
+        ledger = LedgerTopic(self.world, draw.randint(1, 2))
+        concurrency, records = draw.choice((1, 2, 4, 8)), draw.choice((2, 4, 10, 50))
+        oracles = Oracles(self.world, group, ledger, (concurrency, records))
+        self._decoder = FakeDecoder()
+        self.outside = Outside(
+            self.world,
+            topic,
+            group,
+            ledger,
+            button,
+            Weather(),
+            self._decoder,
+            oracles,
+            [],
+            concurrency,
+            records,
+            draw.choice(("earliest", "latest")),
+        )
+        self.fleet = Fleet(self.outside, draw.randint(1, size.replicas))
+        self._size = size
+        self._orders = [f"o{number}" for number in range(draw.randint(1, size.orders))]
+        # Who keys by order has all of an order in one partition, as long as there are as many.
+        self._is_keyed = {each: draw.random() < 0.6 for each in self._orders}
+        self._meanings = 0
+
+    def _faults_of_calls(self) -> dict[Fault, float]:
+        badness = self._random.choice((0.0, 0.3, 1.0))
+        return {fault: badness * likelihood for fault, likelihood in _LIKELIHOODS.items()}
+
+    async def run(self) -> None:
+        """Play to the end."""
+        for order_id in self._orders:
+            if self._random.random() < 0.1:
+                self._merchant.order(order_id).refused_as = "http_400"
+                self.outside.button.refused[order_id] = _REFUSED
+        if self.outside.start == "latest":
+            # What was there before the group was born is not for it.
+            await self.world.until(self._has_begun, _REST_SECONDS, "progress", "the group has not begun")
+        for number in range(self._random.randint(1, self._size.rounds)):
+            await self._round(number)
+            self._compare(number)
+
+    async def end(self) -> None:
+        """End all processes."""
+        await self.fleet.end()
+
+    async def _round(self, number: int) -> None:
+        self.world.note("round", number)
+        said = [each for order_id in self._orders for each in self._shop_says(order_id)]
+        self._random.shuffle(said)
+        faults = self._random.randint(0, self._size.faults)
+        trouble = [asyncio.ensure_future(self._trouble()) for _ in range(faults)]
+        for batch in self._records(said):
+            if self._random.random() < 0.5:
+                await self.world.sleep(self._random.random() * 4.0)
+            self._emit(batch)
+        while not all(each.done() for each in trouble):
+            await self.world.sleep(1.0)
+        for each in trouble:
+            each.result()
+        await self.world.until(self._is_at_rest, _REST_SECONDS, "progress", f"no rest: {self.world.seed}")
+        self.world.check()
+
+    async def _trouble(self) -> None:
+        await asyncio.sleep(self._random.choice((2.0, 12.0)) * self._random.random())
+        await self.fleet.disturb()
+
+    # What the shop says, as records.
+
+    def _shop_says(self, order_id: str) -> Iterator[Said]:
+        for said in self._shop.phase(order_id):
+            self._merchant.hear(said)
+            yield said
+
+    def _records(self, said: Sequence[Said]) -> Iterator[list[Said]]:
+        """Put what is said into records, of which some hold several events."""
+        left = list(said)
+        while left:
+            count = self._random.choice((1, 1, 1, 2, 3))
+            yield left[:count]
+            left = left[count:]
+
+    def _emit(self, batch: Sequence[Said]) -> None:
+        topic, draw = self.outside.topic, self._random
+        partitions = len(topic.partitions)
+        order_id = batch[0].order_id
+        is_keyed = self._is_keyed[order_id] and len({each.order_id for each in batch}) == 1
+        partition = sum(order_id.encode()) % partitions if is_keyed else draw.randrange(partitions)
+        if draw.random() < 0.1:
+            topic.skip(partition, draw.randint(1, 3))
+        if draw.random() < 0.1:
+            self._emit_odd(partition)
+        events: list[CommerceEvent | Reject] = [event_of(each) for each in batch]
+        names = [Event(each.event_id, each.order_id) for each in batch]
+        if draw.random() < 0.1:
+            events.append(purchase(order_id="o0", action="add_to_cart", source_message_id="cart"))
+            names.append(Event("cart", None))
+        self._append(partition, events, names)
+
+    def _emit_odd(self, partition: int) -> None:
+        """Append a record that is no order."""
+        kind = self._random.randrange(3)
+        if kind == 0:
+            record = self.outside.topic.append(partition, None)
+            self.outside.oracles.emitted(record, ())
+        elif kind == 1:
+            self._append(partition, [], [])
+        else:
+            self._append(partition, Reject("undecodable", "not Avro"), [Event("", None)])
+
+    def _append(self, partition: int, meaning: list[CommerceEvent | Reject] | Reject, names: list[Event]) -> RawRecord:
+        self._meanings += 1
+        value = b"%d" % self._meanings
+        self._decoder.meanings[value] = meaning
+        record = self.outside.topic.append(partition, value)
+        self.outside.oracles.emitted(record, names)
+        self.world.note("record", partition, record.offset, [each.event_id for each in names])
+        return record
+
+    # At rest.
+
+    def _has_begun(self) -> bool:
+        return len(self.outside.group.committed) == len(self.outside.topic.partitions)
+
+    def _is_at_rest(self) -> bool:
+        committed = self.outside.group.committed
+        return all(
+            number in committed and committed[number].offset >= _last(log) + 1
+            for number, log in enumerate(self.outside.topic.partitions)
+            if log.records
+        ) and all(replica.has_read_all for replica in self.fleet.alive)
+
+    def _compare(self, number: int) -> None:
+        expected, there = self._merchant.at_button(), open_at(self.outside.button)
+        wrong = {each: (there.get(each), expected.get(each)) for each in expected.keys() | there.keys()}
+        wrong = {each: pair for each, pair in sorted(wrong.items()) if pair[0] != pair[1]}
+        if wrong:
+            self.world.fail("orders", f"round {number}: Button has and should have {wrong}")
+        letters = {
+            (self._event_id(record.value or b"", letter.event_index), letter.reason)
+            for record, letter in self.outside.letters
+            if letter.reason != "undecodable"
+        }
+        if letters != self._merchant.letters:
+            self.world.fail("letters", f"round {number}: they differ by {sorted(letters ^ self._merchant.letters)}")
+        waiting = self._waiting()
+        if waiting != self._merchant.waiting():
+            self.world.fail("waiting", f"round {number}: {sorted(waiting ^ self._merchant.waiting())}")
+        self.world.check()
+
+    def _event_id(self, value: bytes, index: int | None) -> str:
+        meaning = self._decoder.meanings[value]
+        assert isinstance(meaning, list)
+        return getattr(meaning[index or 0], "source_message_id", "")
+
+    def _waiting(self) -> set[str]:
+        ledger = self.fleet.alive[0].ledger
+        waiting = set()
+        for order_id in self._orders:
+            facts = [fact for fact in ledger.read(order_id).facts.values() if isinstance(fact.said, Purchase | Refund)]
+            if not any(isinstance(fact.said, Purchase) for fact in facts):
+                waiting |= {fact.event_id.removeprefix("m:") for fact in facts}
+        return waiting
+
+
+_LIKELIHOODS = {
+    Fault.LOST: 0.06,
+    Fault.NOT_HEARD: 0.02,
+    Fault.NOT_SENT: 0.02,
+    Fault.UNREADABLE: 0.01,
+    Fault.BUSY: 0.02,
+    Fault.DOWN: 0.02,
+    Fault.LOCKED: 0.01,
+}
+
+
+def _last(log: Partition) -> int:
+    return log.offsets[-1]
+
+
+def play(seed: int, size: Size | None = None) -> Outcome:
+    """Play one seed; what went wrong is in the outcome."""
+    outcome = Outcome(seed)
+    disorder = Random(f"{seed}:loop").choice((0.0, 0.05, 0.3, 1.0))  # noqa: S311  reproducible on purpose
+    loop = InterleavedLoop(Random(f"{seed}:order"), disorder)  # noqa: S311  as above
+
+    async def main() -> None:
+        scenario = Scenario(seed, size or Size())
+
+        def complain(_loop: object, context: dict[str, Any]) -> None:
+            scenario.world.fail("P5", f"{context.get('message')}: {context.get('exception')!r}")
+
+        loop.set_exception_handler(complain)
+        try:
+            await scenario.run()
+        except ViolationError as error:
+            outcome.violation = str(error)
+        finally:
+            loop.set_exception_handler(lambda *_: None)
+            outcome.journal, outcome.calls = scenario.world.journal, scenario.outside.oracles.calls
+            outcome.replays, outcome.faults = scenario.outside.oracles.replays, scenario.fleet.faults
+            outcome.seconds = loop.time()
+            await scenario.end()
+
+    with stand_ins(), on_loop(loop), asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(main())
+    return outcome
+
+
+@contextlib.contextmanager
+def without_cycles_collected() -> Iterator[None]:
+    """Leave cyclic garbage to the end of a run: it is a tenth of its time otherwise."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def main() -> None:
+    """Play one seed, and say what came of it."""
+    parser = argparse.ArgumentParser(description="Play one seed of the simulation.")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--journal", action="store_true", help="print what happened even if nothing went wrong")
+    parser.add_argument("--planted", choices=sorted(PLANTED), help="plant this fault first")
+    options = parser.parse_args()
+    with PLANTED[options.planted].plant() if options.planted else contextlib.nullcontext():
+        outcome = play(options.seed)
+    if options.journal or outcome.violation:
+        for at, *what in outcome.journal:
+            sys.stdout.write(f"{at:>12} {' '.join(map(str, what))}\n")
+    verdict = outcome.violation or "nothing went wrong"
+    sys.stdout.write(
+        f"seed {outcome.seed}: {verdict} ({outcome.seconds:.0f} s, {outcome.calls} calls, {outcome.digest})\n",
+    )
+    sys.exit(1 if outcome.violation else 0)
+
+
+if __name__ == "__main__":
+    main()
