@@ -145,6 +145,7 @@ class Connector:
                 dead_letters=self._letters,
                 clock=_WallClock(),
                 observer=observer,
+                may_start=self._source.may_start,
                 tracer=self._tracing.tracer if self._tracing else None,
                 ledger=self._books.ledger if self._books else None,
                 origin_of=origins.__getitem__,
@@ -248,6 +249,7 @@ class Connector:
             health.started_when("ledger", partial(_unfinished, "ledger", self._books.follower))
         health.ready_when("sending", self._not_sending)
         self._track()
+        health.ready_when("membership", self._no_member)
         self._is_cluster_there = True
 
     def _read_registry_password(self) -> str:
@@ -269,6 +271,11 @@ class Connector:
         return None if state is not State.HALTED else "halted: Button refuses the API key"
 
     def _lag(self) -> dict[tuple[str | int, ...], float]:
+    def _no_member(self) -> str | None:
+        if not self._source.lacks_lease:
+            return None
+        return "no lease: the group has not answered a commit lately, so others may own the partitions"
+
         ends = self._source.end_offsets
         committed = self._engine.committed_offsets().items()
         return {each: max(0, ends[each] - offset) for each, offset in committed if each in ends}
@@ -277,6 +284,7 @@ class Connector:
         engine = self._engine
         self._metrics.track(table.ASSIGNED_PARTITIONS, lambda: engine.assigned_partitions)
         self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: self._source.uncommitted_records)
+        self._metrics.track(table.LEASE_SECONDS, lambda: self._source.lease_seconds)
         self._metrics.track(table.LAG, self._lag)
         self._metrics.track(table.UNFINISHED_RECORDS, lambda: _by_partition(engine.unfinished_records()))
         self._metrics.track(table.OLDEST_UNFINISHED, lambda: _by_partition(engine.oldest_unfinished_seconds()))

@@ -66,6 +66,7 @@ def source_options(settings: Settings, through: KafkaConnection) -> SourceOption
         group_protocol=kafka.group_protocol,
         session_timeout_ms=kafka.session_timeout_ms,
         max_poll_interval_ms=kafka.max_poll_interval_ms,
+        call_seconds=settings.button.request_timeout_seconds,
         metadata_refresh_interval_ms=kafka.metadata_refresh_interval_ms,
         drain_seconds=delivery.drain_seconds,
         max_uncommitted_records=delivery.max_uncommitted_records,

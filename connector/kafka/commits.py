@@ -2,7 +2,8 @@
 """Commits on their way to the group, and their answers.
 
 Owns the order of commits: one request is out at a time, so that a repeated older one can never land behind a newer
-one and take the group back. Explicit offsets only. Runs on the poll thread.
+one and take the group back. Explicit offsets only. Each answer also says how we stand with the group, and counts from
+when its request was sent. Runs on the poll thread.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 
 from connector.engine.ports import CommitResult, TopicPartition
 from connector.kafka.failures import kafka_error
+from connector.kafka.standing import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from connector.kafka.standing import Standing
 
 NOT_OWNED = "not owned any more"
 
@@ -43,6 +47,7 @@ class _Sent(NamedTuple):
     request: CommitRequest
     offsets: dict[TopicPartition, int]
     failed: dict[TopicPartition, str]
+    at: float
 
 
 class Commits:
@@ -51,16 +56,21 @@ class Commits:
     def __init__(
         self,
         send: Callable[[list[KafkaTopicPartition]], None],
-        metadata: Callable[[TopicPartition, int], str | None],
+        metadata: Callable[[TopicPartition, Asked], str | None],
         committed: Callable[[TopicPartition, int], None],
+        standing: Standing,
+        now: Callable[[], float],
     ) -> None:
         """Take how to send, and what says a partition's metadata, or ``None`` if that assignment is over.
 
-        ``committed`` is told what the group has taken.
+        ``committed`` is told what the group has taken, ``standing`` what its answers say of us; ``now`` is the clock of
+        the lease.
         """
         self._send = send
         self._metadata = metadata
         self._committed = committed
+        self._standing = standing
+        self._now = now
         self._waiting: deque[CommitRequest] = deque()
         self._sent: _Sent | None = None
 
@@ -78,9 +88,11 @@ class Commits:
         """Take the group's answer to the request that is out."""
         if self._sent is None:
             return
-        request, offsets, failed = self._sent
+        request, offsets, failed, sent_at = self._sent
         self._sent = None
-        result = result_of(offsets, error, partitions, failed)
+        answers = [*partitions]
+        result = result_of(offsets, error, answers, failed)
+        self._standing.heard(heard(sent_at, result, error, answers), self._now())
         for topic_partition, offset in result.committed.items():
             self._committed(topic_partition, offset)
         request.answer(result)
@@ -104,7 +116,7 @@ class Commits:
     def _send_request(self, request: CommitRequest) -> None:
         elements, offsets, failed = [], {}, {}
         for each, asked in request.offsets.items():
-            metadata = self._metadata(each, asked.epoch)
+            metadata = self._metadata(each, asked)
             if metadata is None:
                 failed[each] = NOT_OWNED
             else:
@@ -113,7 +125,10 @@ class Commits:
         if not elements:
             request.answer(CommitResult({}, failed))
             return
-        self._sent = _Sent(request, offsets, failed)
+        # Before it is sent: the time until it really is counts against us.
+        sent_at = self._now()
+        self._standing.sent(sent_at)
+        self._sent = _Sent(request, offsets, failed, sent_at)
         try:
             self._send(elements)
         except KafkaException as exception:
@@ -140,3 +155,14 @@ def result_of(
         else:
             committed[topic_partition] = offset
     return CommitResult(committed, refused)
+
+
+def heard(
+    sent_at: float,
+    result: CommitResult,
+    error: KafkaError | None,
+    partitions: Iterable[KafkaTopicPartition],
+) -> Heard:
+    """Return what an answer says of us."""
+    errors = (error, *(each.error for each in partitions))
+    return Heard(sent_at, bool(result.committed), tuple(each for each in errors if each is not None))

@@ -12,9 +12,13 @@ import asyncio
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from connector.engine.lease import Leasehold
+from connector.kafka.boot_clock import boot_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from connector.engine.lease import Lease
     from connector.engine.observations import Observation
     from connector.engine.ports import Intake, Observer, RawRecord, TopicPartition
 
@@ -22,11 +26,18 @@ if TYPE_CHECKING:
 class LoopSide:
     """Calls the engine and the observer on their loop; methods are for the poll thread unless they say otherwise."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, intake: Intake, observer: Observer) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        intake: Intake,
+        observer: Observer,
+        lease: Lease,
+    ) -> None:
         """Take the loop and what lives on it."""
         self._loop = loop
         self._intake = intake
         self._observer = observer
+        self._hold = Leasehold(lease, boot_seconds, intake, observer)
         self.epochs: dict[TopicPartition, int] = {}
         """The assignments that the engine knows of; read and written on the loop."""
 
@@ -34,6 +45,7 @@ class LoopSide:
         """End all assignments that the engine knows of; on the loop, when the thread cannot do it any more."""
         partitions = tuple(self.epochs)
         self.epochs.clear()
+        self._hold.drop()
         if partitions:
             self._intake.fence(partitions, lost=True)
 
@@ -57,6 +69,18 @@ class LoopSide:
             self._intake.assign(starts)
 
         self.call(on_loop)
+
+    def renew_lease(self, sent_at: float) -> None:
+        """Note that the group has taken a commit that was sent then."""
+        self.call(lambda: self._hold.renew(sent_at) if self.epochs else None)
+
+    def end_lease(self, reason: str) -> None:
+        """Note that the group does not know us."""
+        self.call(lambda: self._hold.end(reason))
+
+    def look_at_lease(self) -> None:
+        """Have it noticed if the lease has lapsed."""
+        self.call(self._hold.look)
 
     def deliver(self, records: Sequence[RawRecord]) -> None:
         """Give records to the engine."""
@@ -96,6 +120,8 @@ class LoopSide:
 
         def on_loop() -> None:
             known = [each for each in partitions if self.epochs.pop(each, None) is not None]
+            if not self.epochs:
+                self._hold.drop()
             try:
                 if known:
                     self._intake.fence(known, lost=lost)

@@ -6,7 +6,8 @@ not asked to, but for a partition's resolved start, which is durable before the 
 a crash would resolve it anew, perhaps further on): until the group has taken it, the partition stays paused.
 
 A revoke runs in this order: the engine drains, what it answers is committed synchronously, the engine's assignment is
-fenced, the client lets go. Lost partitions are only fenced: a commit could undo their new owner's work.
+fenced, the client lets go. Lost partitions are only fenced: a commit could undo their new owner's work. So are those
+that are taken back after the group has said that it does not know us: the client may have forgotten that by then.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 
 from connector.engine.observations import CommitFailed
 from connector.engine.ports import CommitResult, TopicPartition
-from connector.kafka.commits import Asked, CommitRequest, result_of
+from connector.kafka.boot_clock import boot_seconds
+from connector.kafka.commits import Asked, CommitRequest, heard, result_of
 from connector.kafka.failures import KafkaFailure, kafka_error
+from connector.kafka.standing import Standing
 from connector.kafka.starts import Start, resolve_starts
 
 if TYPE_CHECKING:
@@ -38,12 +41,16 @@ _MARGIN_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Owned:
-    """A partition while it is ours; ``is_settled`` once the group holds its start."""
+    """A partition while it is ours; ``is_settled`` once the group holds its start.
+
+    ``asked`` is the highest offset that the group was asked to hold for it, whether or not it has answered.
+    """
 
     topic_partition: TopicPartition
     epoch: int
     start: Start
     is_settled: bool
+    asked: int = -1
     is_paused: bool = False
     told_position: int = -1
 
@@ -83,9 +90,16 @@ class Membership:
         self._options = options
         self._loop_side = loop_side
         self._window = window
+        self.standing = Standing(
+            options.lease_seconds,
+            options.max_poll_interval_ms / 1000,
+            loop_side.renew_lease,
+            loop_side.end_lease,
+        )
         self._host = host
         self._epoch = 0
         self._is_leaving = False
+        self._going: Sequence[TopicPartition] = ()
         self.owned: dict[tuple[str, int], Owned] = {}
         self.has_begun = False
 
@@ -108,10 +122,36 @@ class Membership:
         self._fence([owned.topic_partition for owned in self.owned.values()], lost=True)
         self._consumer.close()
 
-    def metadata(self, topic_partition: TopicPartition, epoch: int) -> str | None:
-        """Return what a commit must carry, or ``None`` if that assignment is over."""
+    def metadata(self, topic_partition: TopicPartition, asked: Asked) -> str | None:
+        """Return what a commit that is sent now must carry, or ``None`` if that assignment is over."""
         owned = self.owned.get(topic_partition)
-        return owned.start.metadata if owned is not None and owned.epoch == epoch else None
+        if owned is None or owned.epoch != asked.epoch or self.standing.is_ended:
+            return None
+        owned.asked = max(owned.asked, asked.offset)
+        return owned.start.metadata
+
+    # The proof that we are a member.
+
+    def renewal(self) -> CommitRequest | None:
+        """Return a commit for the sake of its answer, if one is due: of what was to be committed last, once more.
+
+        What was to be, and not what is known to be: a commit whose answer was lost may well have been taken.
+        """
+        owned = [*self.owned.values()]
+        if not owned or not self.standing.is_due(boot_seconds()):
+            return None
+        offsets = {each.topic_partition: Asked(_offset(each), each.epoch) for each in owned}
+        return CommitRequest(offsets, lambda result: self._settle(owned, result), lambda: True)
+
+    def renew_now(self) -> None:
+        """Have the same done synchronously for what stays ours: in a callback, where no answer comes otherwise.
+
+        Not where the group does not seem to answer: that would hold the callback up for as long as it does not.
+        """
+        now = boot_seconds()
+        if self.standing.is_due(now) and self.standing.is_answered(now):
+            staying = [each for each in self.owned.values() if each.topic_partition not in self._going]
+            self._commit_now({each.topic_partition: (_offset(each), each.start.metadata) for each in staying})
 
     # What is read, and how far.
 
@@ -169,6 +209,7 @@ class Membership:
     # Callbacks.
 
     def _on_assign(self, _consumer: Consumer, partitions: list[KafkaTopicPartition]) -> None:
+        self.standing.called_back()
         starts = self._resolve([TopicPartition(each.topic, each.partition) for each in partitions])
         if starts is None:
             return  # Stopping: the client is closed next, whatever it was given.
@@ -200,6 +241,7 @@ class Membership:
     def _on_lost(self, _consumer: Consumer, partitions: list[KafkaTopicPartition]) -> None:
         if not self._is_leaving:
             self._fence([TopicPartition(each.topic, each.partition) for each in partitions], lost=True)
+            self.standing.called_back()
         self._consumer.incremental_unassign(partitions)
 
     def _resolve(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Start] | None:
@@ -220,7 +262,13 @@ class Membership:
         owned = [each for each in partitions if each in self.owned]
         if not owned:
             return
-        offsets = self._host.wait(self._loop_side.drain(owned), self._options.drain_seconds + _MARGIN_SECONDS) or {}
+        self._going, offsets = owned, None
+        if not self.standing.is_ended:
+            offsets = self._host.wait(self._loop_side.drain(owned), self._options.drain_seconds + _MARGIN_SECONDS)
+        if self.standing.is_ended:
+            self._fence(owned, lost=True)
+            return
+        offsets = offsets or {}
         self._commit_now({each: (offsets[each], self.owned[each].start.metadata) for each in owned if each in offsets})
         self._fence(owned, lost=False)
 
@@ -237,16 +285,25 @@ class Membership:
             return set()
         elements = [KafkaTopicPartition(*each, offset, metadata) for each, (offset, metadata) in offsets.items()]
         asked = {each: offset for each, (offset, _) in offsets.items()}
+        error, answers = None, []
+        sent_at = boot_seconds()
+        self.standing.sent(sent_at)
         try:
-            result = result_of(asked, None, self._consumer.commit(offsets=elements, asynchronous=False))
+            answers = self._consumer.commit(offsets=elements, asynchronous=False)
         except KafkaException as exception:
-            result = result_of(asked, kafka_error(exception), ())
+            error = kafka_error(exception)
+        result = result_of(asked, error, answers)
+        self.standing.heard(heard(sent_at, result, error, answers), boot_seconds())
         self._tell_refusals(result)
         return set(result.committed)
 
     def _tell_refusals(self, result: CommitResult) -> None:
         for topic_partition, reason in result.failed.items():
             self._loop_side.observe(CommitFailed(topic_partition, reason))
+
+
+def _offset(owned: Owned) -> int:
+    return max(owned.asked, owned.start.offset)
 
 
 def _element(owned: Owned) -> KafkaTopicPartition:

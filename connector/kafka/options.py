@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from connector.engine.lease import lease_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,7 +53,8 @@ class SourceOptions:
 
     ``start`` counts for a group that has never committed. ``drain_seconds`` is the engine's drain budget: a revoke
     waits for it and a little longer. ``max_uncommitted_records`` and ``_bytes`` bound what is in memory, and what a
-    crash has read again. Under the ``consumer`` protocol the broker owns the session timeout.
+    crash has read again. A call to Button takes ``call_seconds`` at most. Under the ``consumer`` protocol the broker
+    owns the session timeout.
     """
 
     connection: KafkaConnection
@@ -61,6 +64,7 @@ class SourceOptions:
     group_protocol: Literal["classic", "consumer"] = "classic"
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     session_timeout_ms: int = 45_000
+    call_seconds: float = 0.0
     max_poll_interval_ms: int = 300_000
     metadata_refresh_interval_ms: int = 10_000
     drain_seconds: float = 30.0
@@ -68,6 +72,11 @@ class SourceOptions:
     max_uncommitted_records: int = 1000
     max_uncommitted_bytes: int = 64 * 1024 * 1024
     max_batch_records: int = 500
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long an answer of the group proves that we are a member."""
+        return lease_seconds(self.session_timeout_ms / 1000, self.call_seconds)
 
     def config(self) -> dict[str, str | bool | int]:
         """Return the consumer's configuration."""

@@ -20,6 +20,7 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 
 from connector.engine.ports import RawRecord
 from connector.kafka import codes
+from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.commits import CommitRequest, Commits
 from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, kafka_error
 from connector.kafka.identities import TopicIds
@@ -81,6 +82,8 @@ class PollThread:
                 lambda elements: self._consumer.commit(offsets=elements, asynchronous=True),
                 self._membership.metadata,
                 self.window.commit,
+                self._membership.standing,
+                boot_seconds,
             )
             self._stay_a_member()
         except KafkaException as exception:
@@ -118,6 +121,8 @@ class PollThread:
         now = self.last_poll_at = time.monotonic()
         while not self._commands.empty():
             self._commands.get_nowait()()
+        if not self._commits.is_out and (renewal := self._membership.renewal()) is not None:
+            self._commits.ask(renewal)
         room = self.window.room(now)
         self._membership.apply_pauses()
         if room > 0:
@@ -196,11 +201,12 @@ class PollThread:
         return records
 
     def _do_chores(self) -> None:
+        self._loop_side.look_at_lease()
         positions = self._membership.new_positions({owned.topic_partition for owned, _ in self._held})
         if positions:
             self._loop_side.advance(positions)
         self.end_offsets = self._membership.end_offsets()
-        failure = self._topic_ids.look(time.monotonic())
+        failure = self._topic_ids.look(time.monotonic()) or self._membership.standing.failure(boot_seconds())
         if failure is not None:
             self.fail(failure)
         request = self._membership.unsettled_starts()
@@ -223,6 +229,7 @@ class PollThread:
         deadline = time.monotonic() + timeout_seconds
         while not answer.done():
             now = self.last_poll_at = time.monotonic()
+            self._membership.renew_now()
             remaining = min(deadline, self._stop_at or deadline) - now
             if remaining <= 0:
                 answer.cancel()

@@ -13,7 +13,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from connector.engine.lease import Lease
 from connector.engine.ports import CommitResult
+from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.commits import NOT_OWNED, Asked, CommitRequest
 from connector.kafka.loop_side import LoopSide
 from connector.kafka.poll_thread import PollThread
@@ -33,13 +35,14 @@ class KafkaSource:
         """Take the options; nothing is connected before :meth:`start`."""
         self._options = options
         self._observer = observer
+        self._lease = Lease(options.lease_seconds)
 
     def start(self, intake: Intake, loop: asyncio.AbstractEventLoop) -> None:
         """Join the group and begin to deliver to the engine, as far as the window allows."""
         self._loop = loop
         self._failure: asyncio.Future[KafkaFailure] = loop.create_future()
         self._finished = asyncio.Event()
-        self._loop_side = LoopSide(loop, intake, self._observer)
+        self._loop_side = LoopSide(loop, intake, self._observer, self._lease)
         self._poll_thread = PollThread(
             self._options,
             self._loop_side,
@@ -101,8 +104,22 @@ class KafkaSource:
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
         """Commit exactly these offsets and return the group's answer; never raises."""
         epochs = self._loop_side.epochs
+    @property
+    def lease_seconds(self) -> float:
+        """For how long calls may still be started without another answer of the group."""
+        return max(0.0, self._lease.valid_until - boot_seconds())
+
+    @property
+    def lacks_lease(self) -> bool:
+        """Whether there are partitions, and no call of them may be started."""
+        return bool(self._loop_side.epochs) and not self._lease.is_valid(boot_seconds())
+
         asked = {each: Asked(offset, epochs[each]) for each, offset in offsets.items() if each in epochs}
         not_owned = {each: NOT_OWNED for each in offsets if each not in epochs}
+    def may_start(self, _topic_partition: TopicPartition) -> bool:
+        """Return whether a call may be started: asked before each, so it must be quick."""
+        return boot_seconds() < self._lease.valid_until
+
         result = await self._ask(asked) if asked else CommitResult({}, {})
         return CommitResult(result.committed, {**result.failed, **not_owned})
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from connector.engine.lease import LONGEST_CALL_SHARE
 from connector.settings.problems import Problem
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ def contradictions(settings: Settings) -> tuple[Problem, ...]:
 
 def _relations(settings: Settings) -> tuple[_Below, ...]:
     kafka, button, delivery = settings.kafka, settings.button, settings.delivery
-    is_classic = kafka.group_protocol == "classic"
     connect = _Quantity("button.connect_timeout_seconds", button.connect_timeout_seconds)
     request = _Quantity("button.request_timeout_seconds", button.request_timeout_seconds)
     session = _Quantity("kafka.session_timeout_ms", kafka.session_timeout_ms, "ms", 1_000)
@@ -126,9 +126,14 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
     records = _Quantity("delivery.max_uncommitted_records", delivery.max_uncommitted_records, "records")
     return (
         _Below(connect, request, "connecting is a part of the call"),
-        _Below(request, session, "a call could reach Button after another member has taken over its order"),
-        # Under the other protocol the client is not told of the session at all.
-        *([_Below(session, poll, "Kafka's client demands it", may_equal=True)] if is_classic else []),
+        _Below(
+            request,
+            session,
+            "a call that starts at the end of the lease could reach Button after another member took over its order",
+            share=LONGEST_CALL_SHARE,
+            may_equal=True,
+        ),
+        _Below(session, poll, "a member's lease must end before it is expelled for not polling", may_equal=True),
         _Below(
             request,
             drain,

@@ -58,7 +58,7 @@ def run(plan: Plan, proxied: ProxiedBroker, folder: Path, say: Callable[[str], N
                     "group_protocol": protocol,
                     "metadata_refresh_interval_ms": 1_000,
                 },
-                "button": {"base_url": f"http://{button.address}", "request_timeout_seconds": 4},
+                "button": {"base_url": f"http://{button.address}", "request_timeout_seconds": 2},
                 "delivery": {"retry_max_seconds": 2},
             }
             parts = troubles.Parts(world, proxied.proxy, button, Members(world, settings))

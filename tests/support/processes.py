@@ -44,8 +44,8 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "kafka": {"session_timeout_ms": 6_000},
     "button": {
         "api_key": API_KEY,
-        "request_timeout_seconds": 5,
-        "connect_timeout_seconds": 2,
+        "request_timeout_seconds": 2,
+        "connect_timeout_seconds": 1,
         # How long events that are told again wait where a cancel was lost with whoever was killed; the sandbox is never
         # behind itself.
         "visibility_seconds": 1,

@@ -64,6 +64,14 @@ class ScriptedIntake:
         """Note that the source waits for a commit."""
         self.calls.append(("commit_soon", None))
 
+    def suspend(self) -> None:
+        """Note it."""
+        self.calls.append(("suspend", None))
+
+    def resume(self) -> None:
+        """Note it."""
+        self.calls.append(("resume", None))
+
     async def drain(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Note the beginning and the end; the end waits for ``let_drain``."""
         self.calls.append(("drain", tuple(partitions)))

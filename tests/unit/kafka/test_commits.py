@@ -8,6 +8,7 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 
 from connector.engine.ports import CommitResult, TopicPartition
 from connector.kafka.commits import Asked, CommitRequest, Commits, result_of
+from connector.kafka.standing import Standing
 
 FIRST, SECOND = TopicPartition("orders", 0), TopicPartition("orders", 1)
 
@@ -22,7 +23,10 @@ class Group:
         self.noted: dict[TopicPartition, int] = {}
         self.answers: list[CommitResult] = []
         self.refuses: KafkaError | None = None
-        self.commits = Commits(self._send, self._metadata, self.noted.__setitem__)
+        self.now = 0.0
+        self.proofs: list[float] = []
+        self.standing = Standing(30.0, 300.0, self.proofs.append, lambda _reason: None)
+        self.commits = Commits(self._send, self._metadata, self.noted.__setitem__, self.standing, lambda: self.now)
 
     def ask(self, offsets: dict[TopicPartition, int], epoch: int = 1, *, is_wanted: bool = True) -> None:
         """Ask for a commit."""
@@ -38,8 +42,8 @@ class Group:
             raise KafkaException(self.refuses)
         self.sent.append([(each.partition, each.offset, each.metadata) for each in elements])
 
-    def _metadata(self, topic_partition: TopicPartition, epoch: int) -> str | None:
-        return "birth" if self.epochs.get(topic_partition) == epoch else None
+    def _metadata(self, topic_partition: TopicPartition, asked: Asked) -> str | None:
+        return "birth" if self.epochs.get(topic_partition) == asked.epoch else None
 
 
 def test_one_request_is_out_at_a_time() -> None:
@@ -108,3 +112,33 @@ def test_the_end_answers_everything() -> None:
     group.ask({SECOND: 6})
     group.commits.end("stopped")
     assert [set(each.failed) for each in group.answers] == [{FIRST}, {SECOND}]
+
+
+def test_an_answer_proves_that_we_were_a_member_when_its_commit_was_sent() -> None:
+    """Not when it was read: in between the process may have been frozen for longer than its session [17]."""
+    group = Group()
+    group.now = 100.0
+    group.ask({FIRST: 5})
+    group.now = 160.0
+    group.answer({FIRST: 5})
+    assert group.proofs == [100.0]
+
+
+def test_a_commit_that_is_sent_puts_the_next_renewal_off() -> None:
+    """Under load the commits of every second are proof enough."""
+    group = Group()
+    assert group.standing.is_due(100.0)
+    group.now = 100.0
+    group.ask({FIRST: 5})
+    assert not group.standing.is_due(109.9)
+    assert group.standing.is_due(110.0)
+
+
+def test_what_the_group_refused_proves_nothing() -> None:
+    """Neither an error for all nor one for each partition [17, 53]."""
+    group = Group()
+    refusal = KafkaError(KafkaError.UNKNOWN_MEMBER_ID)
+    group.ask({FIRST: 5})
+    group.commits.answered(refusal, [])
+    assert group.proofs == []
+    assert group.standing.is_ended

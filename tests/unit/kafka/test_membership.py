@@ -7,7 +7,9 @@ import asyncio
 
 from confluent_kafka import Consumer
 
+from connector.engine.lease import Lease
 from connector.engine.ports import TopicPartition
+from connector.kafka.commits import Asked
 from connector.kafka.loop_side import LoopSide
 from connector.kafka.membership import Membership, Owned
 from connector.kafka.options import KafkaConnection, SourceOptions
@@ -23,11 +25,11 @@ async def test_a_commit_asked_for_under_an_earlier_assignment_is_known_as_such()
     """A partition that came back is another assignment: the old one's offset would take the group back [2, 8, 19]."""
     settings = SourceOptions(KafkaConnection("127.0.0.1:1"), "group", ("orders",))
     consumer = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "group", "log_level": 0})
-    loop_side = LoopSide(asyncio.get_running_loop(), ScriptedIntake(), Observations())
+    loop_side = LoopSide(asyncio.get_running_loop(), ScriptedIntake(), Observations(), Lease(10.0))
     thread = PollThread(settings, loop_side, lambda _: None)
     membership = Membership(consumer, settings, loop_side, Window(10, 1000), thread)
-    assert membership.metadata(FIRST, 1) is None
+    assert membership.metadata(FIRST, Asked(5, epoch=1)) is None
     membership.owned[FIRST] = Owned(FIRST, 2, Start(7, "birth", is_new=False), is_settled=True)
-    assert membership.metadata(FIRST, 1) is None
-    assert membership.metadata(FIRST, 2) == "birth"
+    assert membership.metadata(FIRST, Asked(5, epoch=1)) is None
+    assert membership.metadata(FIRST, Asked(5, epoch=2)) == "birth"
     consumer.close()
