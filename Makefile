@@ -71,6 +71,7 @@ docs: $(VENV)/.dev ## Make anew the pages that are made from the code
 	$(BIN)/python -m tests.support.reference_pages
 	$(BIN)/python -m tests.support.field_docs
 	$(BIN)/python -m tests.support.response_docs
+	$(BIN)/python -m tests.support.scenario_docs
 	$(BIN)/button-connector config reference --format markdown >docs/settings.md
 	$(BIN)/button-connector config schema >docs/settings.schema.json
 	$(BIN)/python -m tests.support.helm_values

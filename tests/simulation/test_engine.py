@@ -275,7 +275,7 @@ def test_other_partitions_go_on_while_one_is_drained() -> None:
 
 
 def test_a_drain_ends_with_its_budget_and_what_is_still_out_is_not_committed() -> None:
-    """A server that sits on a request cannot hold the group up, and its record is read again [14] [15]."""
+    """A server that sits on a request cannot hold the group up, and its record is read again [7, 14] [15]."""
 
     async def main() -> None:
         bench = Bench(EngineOptions(drain_seconds=10.0))
@@ -338,7 +338,7 @@ def test_a_late_completion_of_a_lost_partition_does_not_touch_its_new_assignment
 
 
 def test_nothing_is_sent_before_the_sessions_table_has_caught_up() -> None:
-    """An order told without its token would be unattributed for good."""
+    """An order told without its token would be unattributed for good [59]."""
 
     async def main() -> None:
         bench = Bench()

@@ -96,7 +96,7 @@ async def test_what_comes_back_is_a_new_assignment_from_the_committed_offset(
     kafka: Broker,
     group_protocol: str,
 ) -> None:
-    """A partition that was paused when it was revoked flows again, from the group's offset [2, 12, 21, 50]."""
+    """A partition that was paused when it was revoked flows again, from the group's offset [2, 3, 12, 21, 50]."""
     topic = topic_of(kafka, 2)
     both = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
     for partition in range(2):

@@ -32,7 +32,7 @@ async def test_a_new_group_s_start_is_committed_before_anything_is_delivered(
     kafka: Broker,
     group_protocol: str,
 ) -> None:
-    """The resolved start is durable at once, with the partition count at the group's birth [4, 37]."""
+    """The resolved start is durable at once, with the partition count at the group's birth [4, 37, 62]."""
     topic = topic_of(kafka, 2)
     produce(kafka, topic, 5)
     async with member(options(kafka, topic, start="latest", group_protocol=group_protocol)) as one:

@@ -97,7 +97,7 @@ def test_a_contradiction_names_both_keys_both_values_and_a_remedy(
     what: str,
     remedy: str,
 ) -> None:
-    """Each relation has a line of its own, just beyond its limit."""
+    """Each relation has a line of its own, just beyond its limit [13]."""
     (line,) = said(**settings)
     assert line.startswith(f"{keys}: {what}")
     assert line.endswith(remedy)

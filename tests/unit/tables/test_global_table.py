@@ -81,7 +81,7 @@ async def _filled(directory: Path) -> None:
 
 
 async def test_a_table_goes_on_where_it_stopped_with_what_it_had(tmp_path: Path) -> None:
-    """A restart reads only what is new; what was counted is not counted again."""
+    """A restart reads only what is new; what was counted is not counted again [61]."""
     await _filled(tmp_path / "table")
     run = Run(tmp_path / "table")
     assert await run.begin() == {0: 8, 1: 3}

@@ -58,7 +58,7 @@ def test_a_batch_is_read_back_and_a_deletion_with_it(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_killed_holds_what_its_checkpoint_says_and_no_more(tmp_path: Path) -> None:
-    """Values and how far they go are one: after SIGKILL neither is ahead of the other, and a flush is kept [58]."""
+    """Values and how far they go are one: after SIGKILL neither is ahead of the other, and a flush is kept [60]."""
     with subprocess.Popen(  # noqa: S603  our own interpreter
         [sys.executable, "-c", _WRITER, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -130,7 +130,7 @@ def test_files_that_are_missing_or_turned_to_rubbish_are_damage(tmp_path: Path) 
 
 
 def test_a_scan_does_not_end_in_front_of_damage_as_if_all_was_read(tmp_path: Path) -> None:
-    """One block that cannot be read is damage, however many keys stood in front of it."""
+    """One block that cannot be read is damage, however many keys stood in front of it [60]."""
     store = Store(StoreOptions(tmp_path))
     keys = [b"key%05d" % number for number in range(5_000)]
     store.write(dict.fromkeys(keys, b"value"), b"all")
