@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of one order in a run, as a person reads it: its records, its calls, its facts, and the troubles meanwhile.
+"""What became of one order in a run, as a person reads it: its records, calls and facts, and the troubles meanwhile.
 
 Owns how that is written; judges nothing.
 """
