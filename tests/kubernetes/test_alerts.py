@@ -53,8 +53,9 @@ def _dashboard_queries() -> Iterator[str]:
         yield from (each["query"]["query"] for each in board["templating"]["list"] if isinstance(each["query"], dict))
 
 
-def _rules(helm: Helm) -> dict[str, Any]:
-    rendered = helm.objects(*_VALUES, "--set", "prometheusRule.enabled=true")["PrometheusRule"]["spec"]
+def _rules(helm: Helm, *values: str) -> dict[str, Any]:
+    given = ",".join(("prometheusRule.enabled=true", *values))
+    rendered = helm.objects(*_VALUES, "--set", given)["PrometheusRule"]["spec"]
     return dict(rendered)
 
 
@@ -114,11 +115,17 @@ def test_alerts_fire_on_what_they_are_for_and_on_nothing_else(promtool: Path, he
 
 
 def test_every_alert_is_explained_and_no_other(helm: Helm) -> None:
-    """Whoever is woken finds what the alert means and what to do, with its severity."""
-    page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
-    explained = dict(re.findall(r"^\| `(ButtonConnector\w+)` \| (\w+) \|", page, re.MULTILINE))
+    """Whoever is woken finds what the alert means and what to do, with its severity, behind the alert's own link."""
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    explained = {
+        name: said.lower() for name, said in re.findall(r"^### (ButtonConnector\w+)\n\n(\w+)\.", page, re.MULTILINE)
+    }
     rules = [rule for group in _rules(helm)["groups"] for rule in group["rules"]]
     assert explained == {rule["alert"]: rule["labels"]["severity"] for rule in rules}
+    links = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}
+    assert links == {name: f"docs/runbook.md#{name.lower()}" for name in explained}
+    told = _rules(helm, "prometheusRule.runbookUrl=https://wiki.example/runbook")["groups"][0]["rules"][0]
+    assert told["annotations"]["runbook_url"].startswith("https://wiki.example/runbook#buttonconnector")
 
 
 _SELECTOR = 'namespace="orders",job="button-connector"'
