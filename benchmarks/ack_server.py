@@ -5,7 +5,8 @@ Owns the other end of a benchmark; understands just enough of HTTP/1.1 to find t
 ours makes (a Content-Length or no body). Prints its port when ready. ``GET /count`` answers the number of requests so
 far, so that the driver measures at the server and not in the process under test; ``GET /arrivals`` the orders that were
 created since it was asked last, each with the monotonic clock at its request's arrival; ``POST /manners`` (JSON) makes
-the server unwilling: ``status`` for all, ``limit`` calls a second before 429, one order that is ``failing``.
+the server unwilling: ``status`` for all, ``limit`` calls a second before 429, one order that is ``failing``;
+``GET /status`` the counts of what it took and refused.
 
     python -m benchmarks.ack_server --latency-ms 50
 """
@@ -17,6 +18,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import deque
 from typing import Any, cast
 
 import uvloop
@@ -24,11 +26,12 @@ import uvloop
 _OK = b'{"meta":{"status":"ok"},"object":{"button_order_id":"btnorder-1"}}'
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(_OK), _OK)
 _END_OF_HEAD = b"\r\n\r\n"
-_CONTROL = (b"GET /count", b"GET /arrivals", b"POST /manners")
+_CONTROL = (b"GET /count", b"GET /arrivals", b"GET /status", b"POST /manners")
 
 
 _CREATE = b"POST /v1/order "
 _ORDER_ID = b'"order_id":"'
+_MOST_ARRIVALS = 100_000
 
 
 class _Counter:
@@ -38,7 +41,7 @@ class _Counter:
         self.requests = 0
         self.accepted = 0
         self.refused = 0
-        self.arrivals: list[tuple[str, float]] = []
+        self.arrivals: deque[tuple[str, float]] = deque(maxlen=_MOST_ARRIVALS)
         self.manners: dict[str, Any] = {}
         self.second = (0, 0)
 
@@ -73,7 +76,8 @@ class _Counter:
         if request.startswith(b"GET /count"):
             return b"%12d" % self.requests
         if request.startswith(b"GET /arrivals"):
-            arrivals, self.arrivals = self.arrivals, []
+            arrivals = [*self.arrivals]
+            self.arrivals.clear()
             return json.dumps(arrivals).encode()
         if request.startswith(b"POST /manners"):
             self.manners = json.loads(request[request.find(_END_OF_HEAD) :])
