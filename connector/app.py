@@ -247,9 +247,10 @@ class Connector:
         health.started_when("sessions", partial(_unfinished, "sessions", self._follower))
         if self._books is not None:
             health.started_when("ledger", partial(_unfinished, "ledger", self._books.follower))
+        health.ready_when("group", lambda: self._source.waits_for)
         health.ready_when("sending", self._not_sending)
-        self._track()
         health.ready_when("membership", self._no_member)
+        self._track()
         self._is_cluster_there = True
 
     def _read_registry_password(self) -> str:
@@ -270,12 +271,12 @@ class Connector:
         state = self._engine.admission.state
         return None if state is not State.HALTED else "halted: Button refuses the API key"
 
-    def _lag(self) -> dict[tuple[str | int, ...], float]:
     def _no_member(self) -> str | None:
         if not self._source.lacks_lease:
             return None
         return "no lease: the group has not answered a commit lately, so others may own the partitions"
 
+    def _lag(self) -> dict[tuple[str | int, ...], float]:
         ends = self._source.end_offsets
         committed = self._engine.committed_offsets().items()
         return {each: max(0, ends[each] - offset) for each, offset in committed if each in ends}
@@ -283,8 +284,8 @@ class Connector:
     def _track(self) -> None:
         engine = self._engine
         self._metrics.track(table.ASSIGNED_PARTITIONS, lambda: engine.assigned_partitions)
-        self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: self._source.uncommitted_records)
         self._metrics.track(table.LEASE_SECONDS, lambda: self._source.lease_seconds)
+        self._metrics.track(table.UNCOMMITTED_RECORDS, lambda: self._source.uncommitted_records)
         self._metrics.track(table.LAG, self._lag)
         self._metrics.track(table.UNFINISHED_RECORDS, lambda: _by_partition(engine.unfinished_records()))
         self._metrics.track(table.OLDEST_UNFINISHED, lambda: _by_partition(engine.oldest_unfinished_seconds()))

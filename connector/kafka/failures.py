@@ -47,7 +47,9 @@ class Place(NamedTuple):
 
 
 _ALWAYS = {
-    codes.FATAL: "Restart the connector; if it comes back, look for a second process with the same member id.",
+    codes.FATAL: (
+        "Start the connector again; if it comes back, look for a second process with the same kafka.group_instance_id."
+    ),
     codes.AUTO_OFFSET_RESET: (
         "The group's committed offset is not in the topic any more: retention removed the records, or the topic was "
         "recreated. Find out what was lost, then set the group's offsets (kafka-consumer-groups --reset-offsets) and "
@@ -72,6 +74,8 @@ _AT_START = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "{setting}: create the topic, or correct its name.",
     codes.UNKNOWN_TOPIC: "{setting}: create the topic, or correct its name.",
 }
+# The code of what was fatal is not told, but its words are the client's own.
+_UNRELEASED = KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str()
 _SASL = "check sasl.username, sasl.password and sasl.mechanism."
 _TRUST = (
     "give the authority of the brokers' certificate, and see that kafka.bootstrap_servers has the names that are in it."
@@ -93,6 +97,12 @@ def refused_connection(error: KafkaError) -> tuple[str, str] | None:
         return "sasl.password", _SASL
     said = error.str()
     return next(((name, remedy) for sign, name, remedy in _TLS if sign in said), None)
+
+
+def is_unreleased(error: KafkaError) -> bool:
+    """Return whether the group has not released the static member's id yet: that of a process that died just now."""
+    is_told = error.code() in {codes.FATAL, KafkaError.UNRELEASED_INSTANCE_ID}
+    return is_told and _UNRELEASED in error.str()
 
 
 def failure_of(error: KafkaError, place: Place, *, is_starting: bool) -> KafkaFailure | None:

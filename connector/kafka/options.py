@@ -21,6 +21,7 @@ _QUIET = {"log_level": "2"}
 # by its default it fetches nothing for a second, which held four partitions to 9,400 records a second.
 _FETCH_AHEAD = {"queued.min.messages": "2000", "queued.max.messages.kbytes": "16384", "fetch.queue.backoff.ms": "10"}
 
+_HEARTBEAT_MS = 3_000
 _FOLLOW_AHEAD = {"queued.min.messages": "20000", "queued.max.messages.kbytes": "16384", "fetch.queue.backoff.ms": "10"}
 
 
@@ -54,13 +55,14 @@ class SourceOptions:
     ``start`` counts for a group that has never committed. ``drain_seconds`` is the engine's drain budget: a revoke
     waits for it and a little longer. ``max_uncommitted_records`` and ``_bytes`` bound what is in memory, and what a
     crash has read again. A call to Button takes ``call_seconds`` at most. Under the ``consumer`` protocol the broker
-    owns the session timeout.
+    owns the session timeout. A ``group_instance_id`` makes a static member.
     """
 
     connection: KafkaConnection
     group_id: str
     topics: tuple[str, ...]
     start: Literal["earliest", "latest"] = "earliest"
+    group_instance_id: str | None = None
     group_protocol: Literal["classic", "consumer"] = "classic"
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
     session_timeout_ms: int = 45_000
@@ -82,8 +84,10 @@ class SourceOptions:
         """Return the consumer's configuration."""
         return {
             **_FETCH_AHEAD,
+            **self._heartbeat(),
             **self.connection.config(),
             **self._group_config(),
+            **({} if self.group_instance_id is None else {"group.instance.id": self.group_instance_id}),
             "group.id": self.group_id,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -92,6 +96,12 @@ class SourceOptions:
             "max.poll.interval.ms": self.max_poll_interval_ms,
             "topic.metadata.refresh.interval.ms": self.metadata_refresh_interval_ms,
         }
+
+    def _heartbeat(self) -> dict[str, int]:
+        """Return the client's default, or less where the session would end before the second heartbeat."""
+        if self.group_protocol == "consumer":
+            return {}
+        return {"heartbeat.interval.ms": max(1, min(_HEARTBEAT_MS, self.session_timeout_ms // 3))}
 
     def _group_config(self) -> dict[str, str | int]:
         if self.group_protocol == "consumer":

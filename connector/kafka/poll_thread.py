@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTopicPartition
 
+from connector.engine.observations import DependencyUnavailable
 from connector.engine.ports import RawRecord
 from connector.kafka import codes
 from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.commits import CommitRequest, Commits
-from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, kafka_error
+from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, is_unreleased, kafka_error
 from connector.kafka.identities import TopicIds
 from connector.kafka.membership import Membership, Owned
 from connector.kafka.window import Window
@@ -45,6 +46,9 @@ _FIRST_NUDGE_SECONDS = 0.02
 # What held a full window up may end at any moment; then all of it can be committed, and nothing comes in before that.
 _LAST_NUDGE_SECONDS = 0.1
 _CLUSTER = Place()
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 5.0
+_TAKEN_SECONDS = 3.0
+"""After so long without a refusal the group has taken us, though it may have no partition for us."""
 
 
 class PollThread:
@@ -62,6 +66,9 @@ class PollThread:
         self._complaints = Complaints("kafka")
         self._stop_at: float | None = None
         self._chores_at = 0.0
+        self._opened_at = 0.0
+        self._is_refused = False
+        self.waits_for: str | None = None
         self.last_poll_at = time.monotonic()
         self.end_offsets: dict[TopicPartition, int] = {}
         self.window = Window(options.max_uncommitted_records, options.max_uncommitted_bytes)
@@ -76,16 +83,13 @@ class PollThread:
             config: dict[str, object] = dict(self._options.config())
             refresh_seconds = self._options.metadata_refresh_interval_ms / 1000
             self._topic_ids = TopicIds(self._options.connection, self._options.topics, refresh_seconds)
-            self._consumer = Consumer({**config, "on_commit": self._on_commit, "error_cb": self.on_error})
-            self._membership = Membership(self._consumer, self._options, self._loop_side, self.window, self)
-            self._commits = Commits(
-                lambda elements: self._consumer.commit(offsets=elements, asynchronous=True),
-                self._membership.metadata,
-                self.window.commit,
-                self._membership.standing,
-                boot_seconds,
-            )
-            self._stay_a_member()
+            wait_seconds = _FIRST_WAIT_SECONDS
+            while self._stop_at is None:
+                self._open(config)
+                self._stay_a_member()
+                if self._is_refused:
+                    self._wait_for_release(wait_seconds)
+                    wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
         except KafkaException as exception:
             error = kafka_error(exception)
             self.fail(
@@ -95,15 +99,42 @@ class PollThread:
         except Exception as exception:  # noqa: BLE001  a dead thread must end the process, with its reason
             self.fail(KafkaFailure(f"the Kafka poll thread ended by {type(exception).__name__}: {exception}"))
 
+    def _open(self, config: Mapping[str, object]) -> None:
+        self._consumer = Consumer({**config, "on_commit": self._on_commit, "error_cb": self.on_error})
+        self._membership = Membership(self._consumer, self._options, self._loop_side, self.window, self)
+        self._commits = Commits(
+            lambda elements: self._consumer.commit(offsets=elements, asynchronous=True),
+            self._membership.metadata,
+            self.window.commit,
+            self._membership.standing,
+            boot_seconds,
+        )
+        self._held.clear()
+        self._is_refused = False
+        self._opened_at = time.monotonic()
+
+    def _wait_for_release(self, seconds: float) -> None:
+        """Wait until a static member's id may be free; a client that was refused has to be made anew."""
+        self.waits_for = (
+            f"kafka.group_instance_id: another member of group {self._options.group_id!r} has the id "
+            f"{self._options.group_instance_id!r}. The id of a process that died is released when its session ends; if "
+            "that one is alive, give each process an id of its own."
+        )
+        self._loop_side.observe(DependencyUnavailable("kafka", self.waits_for))
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.rest():
+            pass
+
     def _stay_a_member(self) -> None:
         try:
             self._membership.join()
-            while self._stop_at is None:
+            while self._stop_at is None and not self._is_refused:
                 self._turn()
-            self._membership.give_back_all()
+            if not self._is_refused:
+                self._membership.give_back_all()
         finally:
             self._membership.leave()
-            self._commits.end("the source has stopped")
+            self._commits.end("the group was left")
 
     # Commands: run on this thread, asked for by the loop's side.
 
@@ -206,7 +237,10 @@ class PollThread:
         if positions:
             self._loop_side.advance(positions)
         self.end_offsets = self._membership.end_offsets()
-        failure = self._topic_ids.look(time.monotonic()) or self._membership.standing.failure(boot_seconds())
+        now = time.monotonic()
+        if self._membership.has_begun or now - self._opened_at > _TAKEN_SECONDS:
+            self.waits_for = None
+        failure = self._topic_ids.look(now) or self._membership.standing.failure(boot_seconds())
         if failure is not None:
             self.fail(failure)
         request = self._membership.unsettled_starts()
@@ -255,6 +289,9 @@ class PollThread:
     def on_error(self, error: KafkaError, place: Place = _CLUSTER) -> None:
         """End the source for what only an operator can help with; complain, not too often, about the rest."""
         if error.code() == codes.PARTITION_EOF:
+            return
+        if is_unreleased(error):
+            self._is_refused = True
             return
         failure = failure_of(error, place, is_starting=not self._membership.has_begun)
         if failure is not None:

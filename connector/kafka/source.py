@@ -80,6 +80,11 @@ class KafkaSource:
         return self._poll_thread.last_poll_at
 
     @property
+    def waits_for(self) -> str | None:
+        """Why the group does not take us yet, ``None`` if nothing is known against it."""
+        return self._poll_thread.waits_for
+
+    @property
     def end_offsets(self) -> Mapping[TopicPartition, int]:
         """The ends of our partitions, as of a second ago at most."""
         return self._poll_thread.end_offsets
@@ -99,11 +104,6 @@ class KafkaSource:
         """Whether the poll thread runs."""
         return self._thread.is_alive()
 
-    # The engine's side.
-
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
-        """Commit exactly these offsets and return the group's answer; never raises."""
-        epochs = self._loop_side.epochs
     @property
     def lease_seconds(self) -> float:
         """For how long calls may still be started without another answer of the group."""
@@ -114,12 +114,17 @@ class KafkaSource:
         """Whether there are partitions, and no call of them may be started."""
         return bool(self._loop_side.epochs) and not self._lease.is_valid(boot_seconds())
 
-        asked = {each: Asked(offset, epochs[each]) for each, offset in offsets.items() if each in epochs}
-        not_owned = {each: NOT_OWNED for each in offsets if each not in epochs}
+    # The engine's side.
+
     def may_start(self, _topic_partition: TopicPartition) -> bool:
         """Return whether a call may be started: asked before each, so it must be quick."""
         return boot_seconds() < self._lease.valid_until
 
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+        """Commit exactly these offsets and return the group's answer; never raises."""
+        epochs = self._loop_side.epochs
+        asked = {each: Asked(offset, epochs[each]) for each, offset in offsets.items() if each in epochs}
+        not_owned = {each: NOT_OWNED for each in offsets if each not in epochs}
         result = await self._ask(asked) if asked else CommitResult({}, {})
         return CommitResult(result.committed, {**result.failed, **not_owned})
 

@@ -35,6 +35,7 @@ _OWN = {
     "bootstrap.servers": ("it has a setting", "Use kafka.bootstrap_servers."),
     "metadata.broker.list": ("it has a setting", "Use kafka.bootstrap_servers."),
     "group.id": ("it has a setting", "Use kafka.group_id."),
+    "group.instance.id": ("it has a setting", "Use kafka.group_instance_id."),
     "group.protocol": ("it has a setting", "Use kafka.group_protocol."),
     "session.timeout.ms": ("it has a setting", "Use kafka.session_timeout_ms."),
     "max.poll.interval.ms": ("it has a setting", "Use kafka.max_poll_interval_ms."),

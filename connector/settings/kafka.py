@@ -21,6 +21,7 @@ from connector.settings.client_properties import (
 
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@?#,\[\]]+):(?P<port>[0-9]{1,5})")
 _HIGHEST_PORT = 65_535
+_INSTANCE_ID = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def _join(value: object) -> object:
@@ -41,6 +42,13 @@ def _are_addresses(value: str) -> str:
         what = "is not a list of host:port"
         raise refusal(what, "Give brokers as host:port with commas between them, for example broker-1:9092.")
     return ",".join(servers)
+
+
+def _is_instance_id(value: str) -> str:
+    if _INSTANCE_ID.fullmatch(value) is None or value in {".", ".."}:
+        what = "is not the id of a static member"
+        raise refusal(what, "Use 1 to 249 letters, digits, dots, underscores and hyphens.")
+    return value
 
 
 class KafkaSettings(Area):
@@ -64,6 +72,13 @@ class KafkaSettings(Area):
     start: Annotated[Literal["earliest", "latest"], AnyCase] = Field(
         default="earliest",
         description="Where a group that has never committed starts; a group that has goes on where it was.",
+    )
+    group_instance_id: Annotated[str, AfterValidator(_is_instance_id)] | None = Field(
+        default=None,
+        description="Makes this process a static member of the group: one that is back within session_timeout_ms has "
+        "its partitions again, and nobody else notices. Each process needs an id of its own that it keeps. The price: "
+        "when it stops, even for good, its partitions wait that long; without an id it hands them over at once.",
+        examples=["button-connector-0"],
     )
     group_protocol: Annotated[Literal["classic", "consumer"], AnyCase] = Field(
         default="classic",

@@ -129,7 +129,7 @@ def test_the_connector_takes_the_settings_that_are_rendered(helm: Helm, case: Pa
 
 
 def test_static_members_are_named_by_a_variable_that_the_connector_takes(helm: Helm, tmp_path: Path) -> None:
-    """The variable of a static member's name becomes the property of the client."""
+    """The variable of a static member's name becomes the setting."""
     pod = helm.objects("--values", str(CHART / "ci" / "full-values.yaml"))["StatefulSet"]["spec"]["template"]["spec"]
     names = [each["name"] for each in pod["containers"][0]["env"] if "valueFrom" in each]
     (tmp_path / "connector.yaml").write_text(
@@ -137,7 +137,7 @@ def test_static_members_are_named_by_a_variable_that_the_connector_takes(helm: H
         encoding="utf-8",
     )
     settings = load(tmp_path / "connector.yaml", {names[0]: "button-connector-0"})
-    assert settings.kafka.properties["group.instance.id"].get_secret_value() == "button-connector-0"
+    assert settings.kafka.group_instance_id == "button-connector-0"
 
 
 def test_a_change_of_the_settings_rolls_the_pods_and_nothing_else_does(helm: Helm) -> None:

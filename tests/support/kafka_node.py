@@ -13,7 +13,13 @@ import uuid
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the stubs export them not
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from tests.support.polling import wait_until
@@ -46,10 +52,11 @@ _SINGLE_NODE = {
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
     "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
     "group.consumer.heartbeat.interval.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.session.timeout.ms": "6000",
-    "group.consumer.min.session.timeout.ms": "6000",
+    "group.consumer.min.session.timeout.ms": "1000",
     "log.cleaner.backoff.ms": "1000",
 }
 
@@ -62,6 +69,8 @@ class Broker(abc.ABC):
     """A broker that can be reached at ``bootstrap_servers``."""
 
     bootstrap_servers: str
+    shortest_session_ms = 2_000
+    """What a test may take where a session has to end; under the consumer protocol see :meth:`end_sessions_after`."""
     keeps_log: bool = False  # whether its log, where it has one, is left behind at the end
 
     @abc.abstractmethod
@@ -88,6 +97,16 @@ class Broker(abc.ABC):
         )
         return name
 
+    def end_sessions_after(self, group: str, milliseconds: int) -> None:
+        """Let the sessions of a group's members under the consumer protocol end so soon."""
+        changes = {"consumer.session.timeout.ms": milliseconds, "consumer.heartbeat.interval.ms": milliseconds // 5}
+        entries = [
+            ConfigEntry(name, str(value), incremental_operation=AlterConfigOpType.SET)
+            for name, value in changes.items()
+        ]
+        resource, admin = ConfigResource(ResourceType.GROUP, group, incremental_configs=entries), self.admin()
+        admin.incremental_alter_configs([resource])[resource].result(_REQUEST_SECONDS)
+
     def wait_until_it_answers(self) -> None:
         """Return when the broker serves requests."""
         admin = self.admin()
@@ -105,7 +124,9 @@ class Broker(abc.ABC):
 
 
 class ForeignBroker(Broker):
-    """A cluster that is not ours, named by ``KAFKA_BOOTSTRAP``."""
+    """A cluster that is not ours, named by ``KAFKA_BOOTSTRAP``; its limits are taken to be Kafka's own."""
+
+    shortest_session_ms = 6_000
 
     def __init__(self, bootstrap_servers: str) -> None:
         """Take the address as it is."""

@@ -25,8 +25,8 @@
 {{- fail "workload: Deployment has no stable names for staticMembership: set staticMembership to false, or workload to StatefulSet." -}}
 {{- end -}}
 {{- end -}}
-{{- if and $values.staticMembership (hasKey ($config.kafka.properties | default dict) "group.instance.id") -}}
-{{- fail "config.kafka.properties gives group.instance.id, which staticMembership gives each pod: leave one of them out." -}}
+{{- if $config.kafka.group_instance_id -}}
+{{- fail "config.kafka.group_instance_id would be the same for all pods: leave it out, and set staticMembership, which gives each pod its own." -}}
 {{- end -}}
 
 {{- $isKeyInEnvironment := not (empty $values.extraEnvFrom) -}}

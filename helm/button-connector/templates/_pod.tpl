@@ -66,7 +66,7 @@ spec:
       {{- if or .Values.staticMembership .Values.extraEnv }}
       env:
         {{- if .Values.staticMembership }}
-        - name: BUTTON_CONNECTOR__KAFKA__PROPERTIES__GROUP_INSTANCE_ID
+        - name: BUTTON_CONNECTOR__KAFKA__GROUP_INSTANCE_ID
           valueFrom:
             fieldRef:
               fieldPath: metadata.name

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 from connector.engine.observations import DependencyUnavailable
 from connector.kafka import codes
 from connector.kafka.dead_letters import is_fatal
-from connector.kafka.failures import Complaints, Place, failure_of
+from connector.kafka.failures import Complaints, Place, failure_of, is_unreleased
 
 TRANSPORT = -195
 
@@ -22,6 +22,15 @@ def test_a_fatal_error_is_known_by_its_code() -> None:
     failure = failure_of(error, Place(), is_starting=False)
     assert failure is not None
     assert "fenced" in failure.reason
+
+
+def test_an_id_that_is_not_released_yet_is_no_other_fatal_error() -> None:
+    """[56] The client says of both that they are fatal, and of neither which it is, but by words."""
+    words = "Fatal error: Broker: The instance ID is still used by another member in the consumer group: and more"
+    assert is_unreleased(KafkaError(codes.FATAL, words))
+    assert is_unreleased(KafkaError(KafkaError.UNRELEASED_INSTANCE_ID))
+    assert not is_unreleased(KafkaError(codes.FATAL, "Fatal error: Broker: Static consumer fenced by other consumer"))
+    assert not is_unreleased(KafkaError(KafkaError.FENCED_INSTANCE_ID))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -55,5 +56,26 @@ def test_each_group_protocol_gets_what_it_takes(protocol: Literal["classic", "co
     """Under the newer one the broker owns the session, and refuses to be told."""
     connection = KafkaConnection("broker:9092")
     config = SourceOptions(connection, "group", ("orders",), group_protocol=protocol).config()
-    classic = {"session.timeout.ms", "partition.assignment.strategy"}
+    classic = {"session.timeout.ms", "partition.assignment.strategy", "heartbeat.interval.ms"}
     assert classic & set(config) == (classic if protocol == "classic" else set())
+
+
+@pytest.mark.parametrize(("session_ms", "heartbeat_ms"), [(45_000, 3_000), (9_000, 3_000), (3_000, 1_000)])
+def test_a_short_session_has_heartbeats_enough(session_ms: int, heartbeat_ms: int) -> None:
+    """With the client's default a session of three seconds would end again and again between two heartbeats."""
+    connection = KafkaConnection("broker:9092")
+    config = SourceOptions(connection, "group", ("orders",), session_timeout_ms=session_ms).config()
+    assert config["heartbeat.interval.ms"] == heartbeat_ms
+
+
+def test_a_heartbeat_may_be_passed_through() -> None:
+    """It carries no promise."""
+    config = SourceOptions(KafkaConnection("b:1", {"heartbeat.interval.ms": "500"}), "group", ("orders",)).config()
+    assert config["heartbeat.interval.ms"] == "500"
+
+
+def test_a_member_is_static_only_where_it_has_an_id() -> None:
+    """An empty id would be an id, the same for all."""
+    settings = SourceOptions(KafkaConnection("broker:9092"), "group", ("orders",))
+    assert "group.instance.id" not in settings.config()
+    assert replace(settings, group_instance_id="one").config()["group.instance.id"] == "one"
