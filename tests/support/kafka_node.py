@@ -83,7 +83,9 @@ class Broker(abc.ABC):
 
     def admin(self) -> AdminClient:
         """Return a client for everything that this class has no word for."""
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        return AdminClient(
+            {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 500},
+        )
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
         """Create a topic, return its name once it can be used."""
