@@ -72,3 +72,28 @@ labels:
 {{- define "button-connector.series" -}}
 namespace={{ .Release.Namespace | quote }},job={{ include "button-connector.fullname" . | quote }}
 {{- end -}}
+
+{{/* The rules of a NetworkPolicy by which a pod reaches the name service and Kafka. */}}
+{{- define "button-connector.egressToKafka" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $brokers := .Values.config.kafka.bootstrap_servers }}
+{{- if kindIs "string" $brokers }}{{ $brokers = splitList "," $brokers }}{{ end }}
+{{- $brokerPorts := list }}
+{{- range $brokers }}{{ $brokerPorts = append $brokerPorts (regexFind "[0-9]+$" (trim .)) }}{{ end -}}
+# The name service, also where it runs on the node
+- to:
+    - namespaceSelector: {}
+    - ipBlock: {cidr: 169.254.0.0/16}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+# Kafka
+- ports:
+    {{- range $policy.kafkaPorts | default $brokerPorts | uniq }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with $policy.kafkaPeers }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
