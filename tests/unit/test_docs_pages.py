@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[2]
-_PAGES = [_ROOT / "CONTRIBUTING.md", *(_ROOT / "docs" / name for name in ("producers.md", "tracing.md", "ledger.md"))]
+_DOCS = ("producers.md", "tracing.md", "ledger.md", "runbook.md", "kubernetes.md")
+_PAGES = [_ROOT / "CONTRIBUTING.md", *(_ROOT / "docs" / name for name in _DOCS)]
 _METRICS = {exposed_name(row) for row in table.TABLE}
 
 
@@ -33,6 +34,15 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     linked = re.findall(r"\]\((?!http)([^)#]+)", _text(page))
     assert [name for name in named if not (_ROOT / name).exists()] == []
     assert [name for name in linked if not (page.parent / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_every_heading_that_a_page_links_to_is_there(page: Path) -> None:
+    """Whoever is woken at night has no time to look for it."""
+    for file, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", _text(page)):
+        headings = re.findall(r"^#+ (.+)$", _text(page.parent / file if file else page), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+        assert anchor in anchors, f"{file}#{anchor}"
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
