@@ -63,7 +63,6 @@ SCHEMA = fastavro.parse_schema(
             {"name": "line_items", "type": {"type": "array", "items": _LINE}},
             *({"name": name, "type": ["null", "string"]} for name in _OPTIONAL),
             {"name": "gross_total", "type": ["null", "long"]},
-            {"name": "digest", "type": "string"},
             {"name": "occurred_at_ms", "type": "long"},
             {"name": "told", "type": {"type": "array", "items": "string"}},
             {"name": "base", "type": "long"},
@@ -86,7 +85,7 @@ def purchase_fact(order_id: str = ORDER_ID, event_id: str = EVENT_ID) -> Fact:
     order = Order(order_id, 6000, "USD", "2026-03-01T12:00:00Z", lines, "srctok-0a1b2c3d4e5f60718293")
     return Fact(
         event_id,
-        Purchase(order, 6600, "9f86d081884c7d659a2feaa0c55ad015"),
+        Purchase(order, 6600),
         1_772_366_400_000,
         told=(event_id,),
         call="create",
@@ -106,7 +105,7 @@ def _another(random: Random) -> Fact:
     if isinstance(said, Purchase):
         lines = tuple(each._replace(total=random.randrange(10_000)) for each in said.order.line_items)
         order = said.order._replace(btn_ref=f"srctok-{random.getrandbits(80):020x}", line_items=lines)
-        said = said._replace(order=order, digest=f"{random.getrandbits(128):032x}")
+        said = said._replace(order=order)
     return fact._replace(said=said, button_order_id=f"btnorder-{random.getrandbits(64):016x}")
 
 
@@ -117,7 +116,7 @@ def to_avro(fact: Fact) -> bytes:
         raise TypeError(said)
     row: dict[str, Any] = {**said.order._asdict(), **fact._asdict()}
     row["line_items"] = [each._asdict() for each in said.order.line_items]
-    row["gross_total"], row["digest"] = said.gross_total, said.digest
+    row["gross_total"] = said.gross_total
     row["source"] = None if fact.source is None else fact.source._asdict()
     out = io.BytesIO()
     fastavro.schemaless_writer(out, SCHEMA, row)
@@ -142,7 +141,7 @@ def from_avro(order_id: str, event_id: str, value: bytes) -> Fact:
     )
     return Fact(
         event_id,
-        Purchase(order, row["gross_total"], row["digest"]),
+        Purchase(order, row["gross_total"]),
         row["occurred_at_ms"],
         tuple(row["told"]),
         row["base"],

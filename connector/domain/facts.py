@@ -43,13 +43,11 @@ class RefundedLine(NamedTuple):
 class Purchase(NamedTuple):
     """What a purchase said: the order as it would be told alone (without its customer).
 
-    ``gross_total`` is the event's total with tax and shipping in minor units, ``None`` where it gave none. ``digest``
-    is the same for two events that say the same of the order, whatever else differs.
+    ``gross_total`` is the event's total with tax and shipping in minor units, ``None`` where it gave none.
     """
 
     order: Order
     gross_total: int | None
-    digest: str
 
 
 class Refund(NamedTuple):

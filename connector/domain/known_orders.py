@@ -19,6 +19,7 @@ from connector.domain.folding import OrderState, Status, base_of, fold, in_order
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
 from connector.domain.parking import ORDER_PARKED, is_behind_refunds, parking_purchase
 from connector.domain.policy import ChangedPurchase, OverRefund
+from connector.domain.purchases import says_the_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,7 +85,7 @@ def decide_purchase(event: CommerceEvent, order: Order, purchase: Purchase, know
     if not events:
         return Create(order, _with_call(own, known, Operation.CREATE))
     purchases = [fact for fact in events if isinstance(fact.said, Purchase)]
-    if any(fact.said.digest == purchase.digest for fact in purchases if isinstance(fact.said, Purchase)):
+    if any(says_the_same(fact.said.order, order) for fact in purchases if isinstance(fact.said, Purchase)):
         return _DUPLICATE
     if purchases:
         return _changed(own, purchases[-1], events, known, policy)

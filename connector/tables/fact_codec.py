@@ -147,7 +147,7 @@ def told_of(event_id: str, value: bytes) -> frozenset[str]:
     try:
         told = orjson.loads(value).get("told", ())
         return frozenset(event_id if each is None else each for each in told)
-    except (orjson.JSONDecodeError, TypeError):
+    except (orjson.JSONDecodeError, AttributeError, TypeError):
         raise UnreadableFactError(_not_as_written(event_id, "told")) from None
 
 
@@ -224,8 +224,8 @@ def _fact(order_id: str, event_id: str, row: dict[str, Any], kind: bytes) -> Fac
 
 def _said(order_id: str, row: dict[str, Any], kind: bytes) -> Said:
     if kind == b"p":
-        order, gross_total, digest = row["p"]
-        return Purchase(_order(order_id, order), None if gross_total is None else _whole(gross_total), digest)
+        order, gross_total = row["p"]
+        return Purchase(_order(order_id, order), None if gross_total is None else _whole(gross_total))
     name = kind.decode()
     said: Said = _READERS[name](order_id, row[name])
     return said
@@ -233,7 +233,7 @@ def _said(order_id: str, row: dict[str, Any], kind: bytes) -> Said:
 
 def _purchase_row(said: Purchase) -> list[Any]:
     gross_total = said.gross_total
-    return [_order_row(said.order), None if gross_total is None else _number(gross_total), said.digest]
+    return [_order_row(said.order), None if gross_total is None else _number(gross_total)]
 
 
 def _order_row(order: Order) -> list[Any]:

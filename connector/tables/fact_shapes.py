@@ -28,7 +28,7 @@ def _shapes(*columns: tuple[type, ...]) -> _Shapes:
 
 _ORDER = _shapes(_WHOLE, _TEXT, _TEXT, _ROWS, *[_MAYBE_TEXT] * 4)
 _LINE = _shapes(_TEXT, _WHOLE, _WHOLE, _MAYBE_TEXT, _MAYBE_TEXT, _ROWS, _MAYBE_MAP, _MAYBE_TEXT)
-_PURCHASE = _shapes(_ROWS, _MAYBE_LARGE, _TEXT)
+_PURCHASE = _shapes(_ROWS, _MAYBE_LARGE)
 _REFUND = _shapes(_ROWS, _MAYBE_ROW, _MAYBE_ROW, _MAYBE_ROW, _MAYBE_TEXT, _FLAG, _FLAG)
 _REFUNDED = _shapes(_MAYBE_TEXT, _MAYBE_TEXT, _MAYBE_LARGE, _MAYBE_ROW, _MAYBE_ROW)
 _AMOUNT = _shapes(_LARGE, _WHOLE)

@@ -49,7 +49,7 @@ def order(order_id: str = ORDER, total: int = 1000) -> Order:
 def purchase(event_id: str, *others: str, base: int = -1, total: int = 1000) -> Fact:
     """Return the fact of a purchase that was told together with others."""
     told = (*others, event_id)
-    return Fact(event_id, Purchase(order(total=total), None, "d"), NOW_MS, told, base, "create", "applied")
+    return Fact(event_id, Purchase(order(total=total), None), NOW_MS, told, base, "create", "applied")
 
 
 def refund(event_id: str, *others: str, base: int = -1) -> Fact:
@@ -98,7 +98,7 @@ class LedgerContract(abc.ABC):
         assert first.read(ORDER).facts["p"].told == ("p",)
         assert first.read(ORDER).last >= 0
         await second.barrier()
-        assert second.read(ORDER).facts["p"].said == Purchase(order(), None, "d")
+        assert second.read(ORDER).facts["p"].said == Purchase(order(), None)
 
     async def test_orders_know_nothing_of_one_another(self, replicas: Replicas) -> None:
         """Facts of other orders are not told, and make nothing unclean."""

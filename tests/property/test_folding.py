@@ -127,7 +127,7 @@ _refunds = st.builds(
     st.booleans(),
     st.booleans(),
 )
-_purchases = st.builds(Purchase, _orders(), st.none() | _minor_units, st.sampled_from(["d1", "d2"]))
+_purchases = st.builds(Purchase, _orders(), st.none() | _minor_units)
 _marks = st.builds(Mark, st.sampled_from(MarkKind), st.just("why"))
 
 

@@ -54,9 +54,9 @@ def refunded(sku: str, quantity: int | None = None, price: str | None = None) ->
     return RefundedLine(sku, None, quantity, None if price is None else amount(price), None)
 
 
-def bought(what: Order, gross: int | None = None, digest: str = "d1") -> Purchase:
+def bought(what: Order, gross: int | None = None) -> Purchase:
     """Return a purchase."""
-    return Purchase(what, gross, digest)
+    return Purchase(what, gross)
 
 
 def fact(event_id: str, said: Said, at: int = 0, call: str = "update") -> Fact:

@@ -12,7 +12,6 @@ from connector.domain.facts import Fact, Known, Mark, MarkKind, Observed, Purcha
 from connector.domain.lifecycle import decide
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Reject, Skip, Update
 from connector.domain.policy import DEFAULT_POLICY, ChangedPurchase, MissingToken, OverRefund, Policy
-from connector.domain.purchases import digest_of
 from tests.support.commerce import amount, product, purchase
 from tests.support.order_facts import (
     DAY_MS,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 A, B = product("a"), product("b", "5.00", quantity=amount(2))
 AB = order(line("a", 1000), line("b", 1000, 2))
 """What a purchase of A and B is told as: 20.00."""
-P = fact("p", bought(AB, digest=digest_of(AB)), call="create")
+P = fact("p", bought(AB), call="create")
 PARKED = fact("p", Mark(MarkKind.PARKED, "missing_currency"), call="")
 
 
@@ -84,7 +83,7 @@ def test_the_first_event_of_an_order_is_created_without_a_lookup() -> None:
     assert decision.order.customer is not None
     kept = AB._replace(btn_ref="srctok-1")
     assert decision.fact == Fact(
-        "m:new", Purchase(kept, 2420, digest_of(kept)), PURCHASED_AT_MS, ("m:new",), -1, "create",
+        "m:new", Purchase(kept, 2420), PURCHASED_AT_MS, ("m:new",), -1, "create",
     )  # fmt: skip
 
 
@@ -143,7 +142,7 @@ def test_a_purchase_folds_in_the_refunds_that_waited_for_it() -> None:
     assert created._replace(customer=None) == order(line("a", 1000), line("b", 500, 1))
     assert of(event, waiting("r", refund(), 5)) == Cancel(
         "1994",
-        Fact("m:new", bought(AB, digest=digest_of(AB)), PURCHASED_AT_MS, ("r", "m:new"), 41, "cancel"),
+        Fact("m:new", bought(AB), PURCHASED_AT_MS, ("r", "m:new"), 41, "cancel"),
     )
 
 
@@ -153,7 +152,7 @@ def test_a_purchase_that_button_has_already_is_only_noted() -> None:
     assert isinstance(decision, Note)
     assert (decision.reason, decision.fact.call) == ("exists", "")
     assert set(decision.fact.told) == {"observed", "m:new"}
-    assert decision.fact.said == bought(AB, digest=digest_of(AB))
+    assert decision.fact.said == bought(AB)
 
 
 def test_a_purchase_that_button_has_otherwise_is_refused() -> None:
