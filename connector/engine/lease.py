@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from connector.engine.ports import Intake, Observer
 
 MARGIN_SHARE = 0.2
-"""The part of the session timeout that is left as a margin; a member's heartbeat interval must not be longer."""
+"""The part of the session timeout that is left as a margin, for clocks and for heartbeats."""
 LONGEST_CALL_SHARE = 0.4
 """The part of the session timeout that a call may take at most, so that the lease lasts as long at least."""
 
@@ -32,6 +32,14 @@ LONGEST_CALL_SHARE = 0.4
 def lease_seconds(session_timeout_seconds: float, call_seconds: float) -> float:
     """Return how long a lease lasts: a call that starts at its end is over before the session is."""
     return session_timeout_seconds * (1 - MARGIN_SHARE) - call_seconds
+
+
+def longest_heartbeat_ms(session_timeout_ms: int, given_ms: int) -> int:
+    """Return how seldom a member may show itself where the group counts from that.
+
+    ``session_timeout_ms`` is the session that the lease is made of, ``given_ms`` the one that the brokers give.
+    """
+    return given_ms - round(session_timeout_ms * (1 - MARGIN_SHARE))
 
 
 class Lease:

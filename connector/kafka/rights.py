@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import ConfigResource as Resource  # type: ignore[attr-defined]  # the stubs export it not
 from confluent_kafka.admin import ResourceType as Type  # type: ignore[attr-defined]  # as above
 
+from connector.engine.lease import longest_heartbeat_ms
 from connector.kafka.failures import kafka_error
 from connector.kafka.topics import Problem
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 5.0
 _LIST_SECONDS = 5.0
-_SESSION = "consumer.session.timeout.ms"
+_SESSION, _HEARTBEAT = "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms"
 
 
 class Use(NamedTuple):
@@ -83,7 +84,7 @@ def _is_denied(answer: Future[Any], operation: str, refusal: int) -> bool:
 
 
 def _session(client: AdminClient, source: SourceOptions) -> Iterator[Problem]:
-    """Compare the session timeout that we reckon with to the brokers', which counts under the consumer protocol."""
+    """Compare the session that we reckon with to the brokers' times, which count under the consumer protocol."""
     if source.group_protocol != "consumer":
         return
     resource = Resource(Type.GROUP, source.group_id)
@@ -96,5 +97,16 @@ def _session(client: AdminClient, source: SourceOptions) -> Iterator[Problem]:
                 f"{source.session_timeout_ms} ms is more than the brokers give a member of group {source.group_id!r} "
                 f"({_SESSION} is {brokers_ms} ms): a call could reach Button after another member has taken over its "
                 f"order. Set it to {brokers_ms}, or raise {_SESSION} of the group.",
+                may_pass=False,
+            )
+            return
+        brokers_heartbeat_ms = int(answer.result()[_HEARTBEAT].value)
+        longest_ms = longest_heartbeat_ms(source.session_timeout_ms, brokers_ms)
+        if brokers_heartbeat_ms > longest_ms:
+            yield Problem(
+                "kafka.session_timeout_ms",
+                f"members of group {source.group_id!r} show themselves every {brokers_heartbeat_ms} ms ({_HEARTBEAT}), "
+                f"too seldom for a session of {source.session_timeout_ms} ms: a call could reach Button after another "
+                f"member has taken over its order. Set {_HEARTBEAT} of the group to {longest_ms} or less.",
                 may_pass=False,
             )
