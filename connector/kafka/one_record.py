@@ -16,6 +16,7 @@ from confluent_kafka import TopicPartition as KafkaTopicPartition
 from connector.engine.ports import RawRecord
 from connector.kafka import codes
 from connector.kafka.failures import KafkaFailure, Place, failure_of, kafka_error
+from connector.kafka.headers import headers_of
 
 if TYPE_CHECKING:
     from connector.engine.ports import TopicPartition
@@ -98,12 +99,11 @@ def _read(consumer: Consumer, topic_partition: TopicPartition, offset: int, dead
 
 
 def _record(message: Message, topic_partition: TopicPartition, offset: int) -> RawRecord:
-    headers = message.headers() or ()
     return RawRecord(
         topic_partition,
         offset,
         message.key(),
         message.value(),
-        headers,  # type: ignore[arg-type]  # a consumer gives a list of pairs
+        headers_of(message),
         message.timestamp()[1],
     )

@@ -24,6 +24,7 @@ from connector.kafka import codes
 from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.commits import CommitRequest, Commits
 from connector.kafka.failures import Complaints, KafkaFailure, Place, failure_of, is_unreleased, kafka_error
+from connector.kafka.headers import headers_of
 from connector.kafka.identities import TopicIds
 from connector.kafka.membership import Membership, Owned
 from connector.kafka.window import Window
@@ -315,7 +316,7 @@ def _raw_record(owned: Owned, message: Message) -> RawRecord:
         message.offset(),  # type: ignore[arg-type]  # a record has one
         message.key(),
         message.value(),
-        message.headers() or (),  # type: ignore[arg-type]  # a consumer gives a list of pairs
+        headers_of(message),
         message.timestamp()[1],
     )
 

@@ -18,6 +18,7 @@ from connector.engine.ports import RawRecord, TopicPartition
 from connector.kafka import codes
 from connector.kafka.failures import KafkaFailure, Place, failure_of, kafka_error
 from connector.kafka.followed_topic import count_partitions, ends_of
+from connector.kafka.headers import headers_of
 from connector.kafka.topics import check_topics
 
 if TYPE_CHECKING:
@@ -151,5 +152,4 @@ class _Reading:
         if error is not None or offset >= end:
             return None
         key, value, timestamp_ms = message.key(), message.value(), message.timestamp()[1]
-        headers = message.headers() or ()
-        return RawRecord(self._places[number], offset, key, value, headers, timestamp_ms)  # type: ignore[arg-type]  # a consumer gives a list of pairs
+        return RawRecord(self._places[number], offset, key, value, headers_of(message), timestamp_ms)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 
 from connector.cli.screen import printable
+from connector.dlq import letters
 from connector.domain.dead_letter import HEADER_PREFIX, DeadLetter, Stage
+from connector.domain.replays import PREFIX, Replay, replay_of
 from connector.engine.ports import RawRecord, TopicPartition
 from connector.orders_view.letters import letters_of
 from connector.telemetry.tracer import SpanTracer
@@ -46,6 +48,45 @@ def test_every_dead_letter_can_be_shown(
     for view in letters_of("M-1", [record]):
         json.dumps(view._asdict())
         assert all(printable(str(each)).replace("\n", "").isprintable() for each in view)
+
+
+@FUZZ
+@given(headers, st.none() | st.sampled_from([b"M-1", b"\xff"]), st.integers(-1, 2**63 - 1))
+@example([*LETTER.headers(), (f"{HEADER_PREFIX}note", b"?"), (f"{HEADER_PREFIX}note-offset", b"9" * 5_000)], None, 0)
+@example([(f"{HEADER_PREFIX}reason", None), (f"{HEADER_PREFIX}topic", b"\xff")], b"\xff", 0)
+def test_every_record_of_the_dead_letters_topic_is_a_letter_a_note_or_none_of_ours(
+    drawn: Sequence[tuple[str, bytes | None]],
+    key: bytes | None,
+    timestamp_ms: int,
+) -> None:
+    """What others wrote to the topic, or a tool changed, is read as far as it goes, and can be written as JSON."""
+    letter = letters.read(RawRecord(PARTITION, 5, key, b"value", drawn, timestamp_ms))
+    json.dumps(letter)
+
+
+REPLAY = Replay("cluster", "topic-id", "orders", 3, 17, 0, 1_767_225_600_000, 1)
+replays = st.lists(
+    st.tuples(
+        st.sampled_from([*(name for name, _ in REPLAY.headers()), PREFIX, "x"]),
+        st.none() | mutated([value for _, value in REPLAY.headers()]),
+    ),
+    max_size=4,
+)
+
+
+@FUZZ
+@given(replays, st.integers(0, len(REPLAY.headers())))
+@example([(f"{PREFIX}offset", b"9" * 5_000)], 8)
+@example([(f"{PREFIX}count", "²".encode())], 8)
+def test_every_claim_to_be_a_replay_is_one_or_refused(drawn: list[tuple[str, bytes | None]], kept: int) -> None:
+    """A record that only looks like a replay becomes a dead letter by name, and never another record's event."""
+    claimed = replay_of([*REPLAY.headers()[:kept], *drawn])
+    if isinstance(claimed, Replay):
+        assert claimed.partition >= 0
+        assert claimed.offset >= 0
+        assert replay_of(claimed.headers()) == claimed
+    elif claimed is not None:
+        assert claimed.reason == "bad_replay"
 
 
 _TRACES = (

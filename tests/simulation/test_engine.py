@@ -234,7 +234,7 @@ def test_a_refused_commit_keeps_the_window_closed_and_is_tried_again() -> None:
 
 
 def test_a_revoke_lets_calls_finish_commits_them_and_starts_nothing_more() -> None:
-    """Drain first, commit, fence last: finished work is neither lost nor done twice [1] [9] [11]."""
+    """Drain first, commit, fence last: finished work is neither lost nor done twice [1, 9, 11, 15]."""
 
     async def main() -> None:
         bench = Bench(EngineOptions(concurrency=4))
@@ -347,7 +347,7 @@ def test_nothing_is_sent_before_the_sessions_table_has_caught_up() -> None:
         async with bench.running():
             bench.source.assign(0)
             await asyncio.sleep(100.0)
-            assert bench.button.open_calls == 0
+            assert bench.button.calls == []
             bench.sessions.ready.set()
             await bench.at_rest()
 
@@ -365,7 +365,7 @@ def test_every_start_of_a_call_asks_whether_it_may() -> None:
         async with bench.running():
             bench.source.assign(0)
             await asyncio.sleep(40.0)
-            assert bench.button.open_calls == 0
+            assert bench.button.calls == []
             await bench.at_rest()
         assert bench.button.told("o-1") == ["create"]
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FUZZ = settings(max_examples=5 * settings.default.max_examples)  # type: ignore[union-attr]  # there is a default
+FUZZ = settings(max_examples=3 * settings.default.max_examples)  # type: ignore[union-attr]  # there is a default
 """How often a test with foreign bytes tries; see ``make fuzz`` for longer runs."""
 
 MARKED_EMAIL = "jane.doe@example.com"
