@@ -8,7 +8,8 @@ Owns what counts as right, in seven rules:
    ones before it. For an order whose records all lie in one partition, calls never take back what was told and never
    overlap, unless something went wrong just then.
 3. Nothing is told again without a cause that the evidence names: a copy of an event, a record that was read again, an
-   answer that was lost, an order that a lookup showed, an entry of the ledger that was not clean (crossing writers).
+   answer that was lost, a lookup that showed the order or failed, an entry of the ledger that was not clean (crossing
+   writers).
 4. Every event has its fact in the ledger, or is a dead letter.
 5. The dead letters are the expected ones, each once for each time that its record may have been read.
 6. The committed offsets are the ends.
@@ -175,8 +176,9 @@ class Repeats:
     def _causes(self, order_id: str, places: Sequence[Place], calls: Sequence[Told]) -> Counter[str]:
         distinct = len({place.said.event_id for place in places})
         is_alone = len({place.partition for place in places}) == 1
-        causes = Counter({"copy": len(places) - distinct if distinct > 1 or not is_alone else 0})
-        causes["lookup that showed it"] = len(self._evidence.shown.get(order_id, ()))
+        causes = Counter({"lookup": len(self._evidence.looked.get(order_id, ()))})
+        # A copy of all that is known of an order is not told.
+        causes["copy"] = len(places) - distinct if distinct > 1 or not is_alone or causes["lookup"] else 0
         causes["entry that was not clean"] = self._unclean[order_id]
         causes["answer that may be lost"] = sum(
             told.is_final and self._evidence.may_be_unheard(told.call) for told in calls

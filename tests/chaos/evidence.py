@@ -98,8 +98,8 @@ class Evidence:
     """What the processes did that nothing asked them to."""
     places: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
     told: dict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
-    shown: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
-    """The lookups that found the order."""
+    looked: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
+    """The lookups that showed the order, or failed: after either it is decided anew."""
 
     def __post_init__(self) -> None:
         """Sort the records and the calls by order."""
@@ -111,8 +111,8 @@ class Evidence:
             call = call_of(request)
             if call.tells:
                 self.told[str(request["order_id"])].append(Told(call, _state(request), _is_final(request)))
-            elif call.is_acknowledged:
-                self.shown[str(request["order_id"])].append(call)
+            elif not call.is_gone:
+                self.looked[str(request["order_id"])].append(call)
 
     def read_again(self, trouble: Trouble) -> tuple[Mapping[int, int], Mapping[int, int]]:
         """Return the offsets between which a trouble may have let records be read again: from, and below."""

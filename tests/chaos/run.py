@@ -82,9 +82,11 @@ class _Run:
         plan, world, members = self._plan, self._world, self._parts.members
         load = make_load(plan.seed, plan.seconds, plan.per_second)
         world.produce(load.sessions, world.sessions)
+        began_ms = now_ms()
         members.add(is_ready=True)  # the first one makes the ledger's topic
         for _ in range(connectors - 1):
             members.add()
+        self._troubles.append(Trouble("start", began_ms, now_ms(), moves=True, hides=False))
         with Writer(world.broker.bootstrap_servers, world.events, _PARTITIONS, load) as writer:
             self._began_ms = now_ms()
             self._befall(writer)
@@ -109,9 +111,9 @@ class _Run:
     def _befall(self, writer: Writer) -> None:
         """Let things go wrong for as long as the load is written, and each kind of thing at least once."""
         until_ms = self._began_ms + 1000 * self._plan.seconds
-        for pause_seconds, kind in troubles.schedule(self._plan.seed):
+        for number, (pause_seconds, kind) in enumerate(troubles.schedule(self._plan.seed)):
             self._watch(pause_seconds)
-            if now_ms() > until_ms and len(self._troubles) >= len(troubles.KINDS):
+            if now_ms() > until_ms and number >= len(troubles.KINDS):
                 return
             self._say(f"{self._at()} {kind.name}")
             self._troubles.append(troubles.befall(kind, self._parts, self._random))

@@ -31,6 +31,6 @@ def test_nothing_is_lost_told_wrongly_or_told_again_without_cause(tmp_path: Path
     except NoBrokerError as reason:
         pytest.skip(str(reason))
     assert complaints(evidence) == []
-    assert {trouble.kind for trouble in evidence.troubles} == {kind.name for kind in KINDS}
+    assert {trouble.kind for trouble in evidence.troubles} >= {kind.name for kind in KINDS}
     assert len(evidence.input) > 5_000
     print(dict(explained(evidence)))  # noqa: T201  what the repeats were is a part of the proof
