@@ -37,6 +37,11 @@ def total_of(what: str, minor_units: int) -> int | Reject:
     return minor_units
 
 
+def is_near_limit(total: int) -> bool:
+    """Tell whether a total is more than half of what Button takes: an amount or a currency may be wrong."""
+    return total > MAX_MINOR_UNITS // 2
+
+
 def _remedy(problem: MoneyProblem, currency: Currency) -> str:
     match problem:
         case MoneyProblem.AMOUNT_TOO_PRECISE:

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from connector.domain.ambiguity import after_ambiguous, confirmation
+from connector.domain.amounts import is_near_limit
 from connector.domain.attribution import attribute, is_attributable, session_keys, user_key
 from connector.domain.dead_letter import Stage
 from connector.domain.facts import Observed
@@ -49,6 +50,7 @@ from connector.engine.observations import (
     EventSkipped,
     FactNoted,
     FactUnclean,
+    LargeTotalTold,
     OrderDelivered,
     StaleCompletion,
     TokenLookedUp,
@@ -414,6 +416,8 @@ class Delivery:
     ) -> None:
         self._answered()
         self._observe(OrderDelivered(operation, how, task.attempts))
+        if isinstance(task.call, Create | Update) and is_near_limit(task.call.order.total):
+            self._observe(LargeTotalTold(task.record.topic_partition, task.record.offset))
         fact = None if isinstance(task.call, Lookup | None) else task.call.fact
         if fact is None:
             self._finish(lane, task, "delivered", how)

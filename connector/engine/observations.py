@@ -83,6 +83,13 @@ class OrderDelivered(NamedTuple):
     attempts: int
 
 
+class LargeTotalTold(NamedTuple):
+    """Button took an order whose total, in minor units, is more than half of the greatest that it takes."""
+
+    topic_partition: TopicPartition
+    offset: int
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
     """One attempt came to nothing; the event will be tried again in ``retry_in_seconds``."""
@@ -232,6 +239,7 @@ Observation = (
     | TombstoneSkipped
     | EventSkipped
     | OrderDelivered
+    | LargeTotalTold
     | AttemptFailed
     | AttemptFinished
     | FactNoted

@@ -23,6 +23,7 @@ class Instruments:
         self.tombstones_skipped = metrics.counter(table.TOMBSTONES_SKIPPED)
         self.events_skipped = metrics.counters(table.EVENTS_SKIPPED)
         self.orders_delivered = metrics.counters(table.ORDERS_DELIVERED)
+        self.large_totals = metrics.counter(table.LARGE_TOTALS)
         self.attempt_seconds = metrics.histograms(table.ATTEMPT_SECONDS)
         self.attempts_failed = metrics.counters(table.ATTEMPTS_FAILED)
         self.dead_letters = metrics.counters(table.DEAD_LETTERS)

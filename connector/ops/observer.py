@@ -52,6 +52,7 @@ class OpsObserver:
             seen.TombstoneSkipped: self._tombstone_skipped,
             seen.EventSkipped: self._event_skipped,
             seen.OrderDelivered: self._order_delivered,
+            seen.LargeTotalTold: self._large_total_told,
             seen.AttemptFailed: self._attempt_failed,
             seen.AttemptFinished: self._attempt_finished,
             seen.DeadLettered: self._dead_lettered,
@@ -133,6 +134,15 @@ class OpsObserver:
             message=call.message,
             attempts=call.attempts,
             retry_in_seconds=round(call.retry_in_seconds, 3),
+        )
+
+    def _large_total_told(self, order: seen.LargeTotalTold) -> None:
+        self._instruments.large_totals.inc()
+        fields = _position(order.topic_partition, order.offset)
+        self._warn_now_and_then(
+            "order with a very large total told, see whether amount and currency are right",
+            "",
+            **fields,
         )
 
     def _dead_lettered(self, letter: seen.DeadLettered) -> None:

@@ -57,6 +57,10 @@ ORDERS_DELIVERED = Counter(
     "Calls that Button acknowledged, by operation and by whether they changed anything.",
     ("operation", "outcome"),
 )
+LARGE_TOTALS = Counter(
+    _PREFIX + "large_totals",
+    "Orders told whose total is more than half of the 32 bits that Button takes.",
+)
 ATTEMPT_SECONDS = Histogram(
     _PREFIX + "attempt_duration_seconds",
     "How long single calls to Button took, by operation and result.",
@@ -181,6 +185,7 @@ TABLE: tuple[Metric, ...] = (
     TOMBSTONES_SKIPPED,
     EVENTS_SKIPPED,
     ORDERS_DELIVERED,
+    LARGE_TOTALS,
     ATTEMPT_SECONDS,
     ATTEMPTS_FAILED,
     DEAD_LETTERS,

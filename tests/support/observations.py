@@ -52,6 +52,11 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str]]] = [
         ("debug", "order delivered"),
     ),
     (
+        seen.LargeTotalTold(ORDERS, 5),
+        {"large_totals_total{}": 1},
+        ("warning", "order with a very large total told, see whether amount and currency are right"),
+    ),
+    (
         seen.AttemptFailed(ORDERS, 5, "create", "http_503", "busy", 1, 0.25),
         {'attempts_failed_total{operation="create",reason="http_503"}': 1},
         ("warning", "call failed, it is made again"),
