@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import fastavro
 
 _INT64 = 2**63
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class JsonEvent(NamedTuple):
@@ -61,7 +63,10 @@ class _Conversion:
                 return [self.convert(item, schema["items"], f"{path}[{index}]") for index, item in enumerate(items)]
             case "map":
                 entries = _checked(value, dict, path, "an object")
-                return {name: self.convert(each, schema["values"], f"{path}.{name}") for name, each in entries.items()}
+                return {
+                    _text(name, path): self.convert(each, schema["values"], f"{path}.{name}")
+                    for name, each in entries.items()
+                }
             case kind:
                 return _plain(value, schema, kind, path)
 
@@ -98,7 +103,7 @@ class _Conversion:
 def _plain(value: Any, schema: dict[str, Any], kind: str, path: str) -> object:  # noqa: ANN401  any JSON
     match kind, schema.get("logicalType"):
         case (("bytes" | "fixed"), "decimal"):
-            return _decimal(value, schema.get("scale", 0), path)
+            return _decimal(value, schema["precision"], schema.get("scale", 0), path)
         case "long", ("timestamp-millis" | "timestamp-micros") as logical:
             return _time(value, path, 1_000 if logical == "timestamp-micros" else 1)
         case (("int" | "long"), _):
@@ -117,7 +122,10 @@ def _text(value: object, path: str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | Decimal):
-        return str(value)
+        text = str(value)
+        if _HALF_A_PAIR.search(text):
+            raise _problem(path, "holds half of a character (a surrogate)", "Write the whole of it")
+        return text
     raise _problem(path, f"is {_kind(value)}, text is needed", "Correct it")
 
 
@@ -132,8 +140,10 @@ def _number(value: object, path: str) -> Decimal:
     raise _problem(path, f"is {_kind(value)} that is no number", "Write an amount such as 12.34")
 
 
-def _decimal(value: object, scale: int, path: str) -> Decimal:
+def _decimal(value: object, precision: int, scale: int, path: str) -> Decimal:
     number = _number(value, path)
+    if number.adjusted() + 1 + scale > precision:
+        raise _problem(path, f"has more than the {precision} digits that the schema holds", "Correct it")
     if -int(number.normalize().as_tuple().exponent) > scale:
         raise _problem(path, f"has more than the {scale} decimals that the schema holds", "Shorten it")
     return number
@@ -147,7 +157,7 @@ def _time(value: object, path: str, per_ms: int) -> int:
             moment = None
         if moment is not None and moment.tzinfo is not None:
             return round(moment.timestamp() * 1000) * per_ms
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value * per_ms < _INT64:
         return value * per_ms
     what = f"is {_kind(value)}, a time is needed"
     raise _problem(path, what, "Write Unix milliseconds, or a time like 2026-01-31T12:00:00Z")

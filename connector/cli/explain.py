@@ -146,7 +146,7 @@ def _schema(path: Path | None) -> Any:  # noqa: ANN401  any JSON
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         fail(f"{path} cannot be read ({error.strerror}). Check the path.", EXIT_MISUSED)
-    except ValueError:
+    except (ValueError, RecursionError):
         fail(f"{path} is not JSON. Give an Avro schema (.avsc).", EXIT_MISUSED)
 
 
