@@ -3,10 +3,12 @@
 
 Owns what an answer means for the lease. A commit that was taken proves that we were a member when it was sent. One that
 was refused because the group does not know us (``LOST``) ends the membership at once: nothing more is committed, and a
-revoke is treated as a loss, until the client calls back with what the group has given us since. The client ignores such
-an answer during a rebalance, rightly: the generation that it was sent in is over, and another one follows. But then it
-may also forget that we were expelled, and hand back in good order partitions that have long had another owner. One that
-was refused for a change under way (``UNPROVEN``) proves nothing either way.
+revoke is treated as a loss, until the client calls back with what the group has given us since. For the client may
+forget that we were expelled, and hand back in good order partitions that have long had another owner. One that was
+refused for a change under way (``UNPROVEN``) proves nothing either way.
+
+A commit that crosses a rebalance of the classic protocol is answered as of another generation, though we are a member
+of the next one already. So that answer counts only when a commit that was sent after it gets it, too.
 
 Used on the poll thread; ``now`` is the clock of the lease.
 """
@@ -57,6 +59,7 @@ class Standing:
         self._due_at = 0.0
         self._heard_at = 0.0
         self._refused_since: float | None = None
+        self._suspected_at: float | None = None
         self._refusal = ""
         self.is_ended = False
         """Whether the group has ended this membership, and the client has not called back since."""
@@ -77,7 +80,7 @@ class Standing:
         """Take an answer."""
         if answer.has_taken:
             self._heard_at = now
-            self._refused_since = None
+            self._refused_since = self._suspected_at = None
             self._renew(answer.sent_at)
             return
         refusal = next((each for each in answer.refusals if each.code() in LOST | UNPROVEN), None)
@@ -87,14 +90,22 @@ class Standing:
         self._refusal = f"{refusal.str()} ({refusal.name()})"
         if self._refused_since is None:
             self._refused_since = now
-        if refusal.code() in LOST and not self.is_ended:
+        if self._is_final(refusal.code(), answer.sent_at, now) and not self.is_ended:
             self.is_ended = True
             self._end(f"the group does not take this process for a member: {self._refusal}")
+
+    def _is_final(self, code: int, sent_at: float, now: float) -> bool:
+        if code != KafkaError.ILLEGAL_GENERATION:
+            return code in LOST
+        if self._suspected_at is None:
+            self._suspected_at = now
+            self._due_at = 0.0
+        return sent_at > self._suspected_at
 
     def called_back(self) -> None:
         """Note that the client has called back: what we own from now on is the group's word."""
         self.is_ended = False
-        self._refused_since = None
+        self._refused_since = self._suspected_at = None
         self._due_at = 0.0
 
     def failure(self, now: float) -> KafkaFailure | None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector.engine.lease import LONGEST_CALL_SHARE, MARGIN_SHARE, Lease, Leasehold, lease_seconds
+from connector.engine.lease import (
+    LONGEST_CALL_SHARE,
+    MARGIN_SHARE,
+    Lease,
+    Leasehold,
+    lease_seconds,
+    longest_heartbeat_ms,
+)
 from connector.engine.observations import LeaseLapsed, LeaseRenewed
 
 if TYPE_CHECKING:
@@ -57,6 +64,13 @@ def test_a_call_that_starts_at_the_end_of_a_lease_is_over_before_the_session_is(
     for session, call in ((45.0, 15.0), (6.0, 2.0), (60.0, 60.0 * LONGEST_CALL_SHARE)):
         assert lease_seconds(session, call) + call == pytest.approx(session * (1 - MARGIN_SHARE))
         assert lease_seconds(session, call) >= session * LONGEST_CALL_SHARE * 0.999
+
+
+def test_what_brokers_count_from_must_not_outlast_the_margin() -> None:
+    """Under the consumer protocol they count from the last heartbeat, and not from the last commit [17]."""
+    for session_ms, given_ms in ((45_000, 45_000), (6_000, 6_000), (30_000, 45_000)):
+        oldest_ms = longest_heartbeat_ms(session_ms, given_ms)
+        assert lease_seconds(session_ms / 1000, 1.0) + 1.0 == pytest.approx((given_ms - oldest_ms) / 1000)
 
 
 def test_a_lapse_suspends_the_engine_once_and_is_seen() -> None:

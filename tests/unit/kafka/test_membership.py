@@ -80,7 +80,7 @@ async def test_nothing_is_committed_once_the_group_does_not_know_us() -> None:
 async def test_partitions_that_are_taken_back_in_good_order_are_lost_if_the_group_does_not_know_us() -> None:
     """The client may have dropped that they are: draining and committing would undo their new owner's work [53]."""
     rig = Rig()
-    rig.refuse(KafkaError.ILLEGAL_GENERATION)
+    rig.refuse(KafkaError.FENCED_INSTANCE_ID)
     rig.intake.to_commit = {FIRST: 12}
     await asyncio.to_thread(rig.membership.give_back_all)
     assert rig.intake.names() == ["assign", "lost"]

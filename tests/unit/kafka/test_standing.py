@@ -11,6 +11,7 @@ from connector.kafka.standing import Heard, Standing
 LOST = ["UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID"]
 UNPROVEN = ["REBALANCE_IN_PROGRESS", "STALE_MEMBER_EPOCH"]
 NOT_OF_US = ["NOT_COORDINATOR", "COORDINATOR_LOAD_IN_PROGRESS", "_TRANSPORT", "_TIMED_OUT", "REQUEST_TIMED_OUT"]
+_ILLEGAL = KafkaError(KafkaError.ILLEGAL_GENERATION)
 
 
 class Member:
@@ -44,8 +45,8 @@ def test_a_group_that_does_not_know_us_ends_the_lease_until_the_client_calls_bac
     """At once, and once; nothing is sent for the sake of a proof meanwhile [17, 53]."""
     member = Member()
     member.take(10.0, 10.0)
-    member.refuse(name)
-    member.refuse(name)
+    member.refuse(name, now=50.0)
+    member.refuse(name, now=51.0)
     assert len(member.ends) == 1
     assert name in member.ends[0]
     assert member.standing.is_ended
@@ -53,6 +54,20 @@ def test_a_group_that_does_not_know_us_ends_the_lease_until_the_client_calls_bac
     member.standing.called_back()
     assert not member.standing.is_ended
     assert member.standing.is_due(50.0)
+
+
+def test_a_commit_that_crossed_a_rebalance_does_not_end_the_lease() -> None:
+    """It is answered as of a generation that is over; one that is sent at once afterwards shows what is true [52]."""
+    member = Member()
+    member.take(10.0, 10.0)
+    member.standing.sent(49.9)
+    member.refuse("ILLEGAL_GENERATION", now=50.0)
+    assert member.standing.is_due(50.0)
+    member.standing.heard(Heard(49.95, has_taken=False, refusals=(_ILLEGAL,)), 50.1)
+    assert member.ends == []
+    member.take(50.2, 50.3)
+    member.refuse("ILLEGAL_GENERATION", now=80.0)
+    assert member.ends == []
 
 
 @pytest.mark.parametrize("name", UNPROVEN + NOT_OF_US)
