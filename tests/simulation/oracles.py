@@ -163,7 +163,8 @@ class Oracles:
         owner = self._group.members.get(self._group.owners.get(place[0], 0))
         if owner is not None and owner.name != process.name:
             self._world.fail(
-                "P2", f"{process.name} calls for {_show(place)}, which the group has given to {owner.name}"
+                "P2",
+                f"{process.name} calls for {_show(place)}, which the group has given to {owner.name}",
             )
 
     def _judge_turn(self, attempt: Attempt, place: Place) -> None:

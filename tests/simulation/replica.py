@@ -37,7 +37,7 @@ from tests.simulation.wire import REQUEST_SECONDS, Wire
 from tests.support.fakes import FakeDecoder, FakeSessions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from connector.domain.dead_letter import DeadLetter
     from connector.engine.observations import Observation
@@ -67,12 +67,15 @@ class Outside:
     letters: list[tuple[RawRecord, DeadLetter]]
     concurrency: int
     most_records: int
-    start: Literal["earliest", "latest"] = "earliest"
+    start: Literal["earliest", "latest"]
+    grown: Callable[[], object]
+    """Called when the topic has a new partition: producers see it before the group does."""
 
     def grow(self) -> None:
         """Add a partition to the topic."""
         self.world.note("grow")
         self.topic.partitions.append(Partition())
+        self.grown()
 
 
 class Replica:
@@ -83,7 +86,7 @@ class Replica:
         self.outside = outside
         self.process = Process(name)
         self.consumer: SimulatedConsumer | None = None
-        self.is_over = False
+        self.is_over = self.is_stopping = False
         self.process.context.copy().run(self._build)
 
     def _build(self) -> None:
@@ -154,9 +157,10 @@ class Replica:
         self.source.start(Intake(self.process, self.engine, self.outside.oracles), loop)
         ends = (engine, loop.create_task(self.source.failed()), loop.create_task(self.ledger.failed()))
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not (self.is_over or self.process.is_dead):
-            end = next(iter(done))
-            why = end.exception() or end.result()
+        # Whoever was told to stop may end; the engine is to live until its source has stopped all the same.
+        ended = [each for each in done if each is engine or not self.is_stopping]
+        if ended and not (self.is_over or self.process.is_dead):
+            why = ended[0].exception() or ended[0].result()
             self.outside.world.fail("P5", f"{self.process.name} ended by itself: {_cause(why)!r}")
 
     def consumer_of(self, config: Mapping[str, Any]) -> SimulatedConsumer:
@@ -199,6 +203,7 @@ class Replica:
     async def stop(self) -> None:
         """End in order, as on SIGTERM."""
         self.outside.world.note("stop", self.process.name)
+        self.is_stopping = True
         stopped = self.process.spawn(self.source.stop(DRAIN_SECONDS + 12.0))
         while not stopped.done() and not self.process.is_dead:
             await asyncio.wait((stopped,), timeout=1.0)

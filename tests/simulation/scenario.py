@@ -41,7 +41,7 @@ from tests.support.fakes import FakeDecoder
 from tests.support.simulated_button import Fault, Manners, SimulatedButton
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from connector.domain.events import CommerceEvent
     from connector.engine.ports import RawRecord
@@ -54,11 +54,15 @@ _REST_SECONDS = 400.0
 class Size(NamedTuple):
     """How large a simulation is; all else follows from the seed."""
 
-    orders: int = 4
+    orders: int = 5
     rounds: int = 2
     replicas: int = 4
     partitions: int = 3
     faults: int = 4
+
+    def times(self, factor: int) -> Size:
+        """Return a size that is so many times larger."""
+        return Size(*(each * factor for each in self))
 
 
 @dataclass
@@ -94,7 +98,7 @@ class Scenario:
         topic = Topic(self.world, draw.randint(1, size.partitions))
         group = Group(self.world, topic, SESSION_SECONDS)
         ledger = LedgerTopic(self.world, draw.randint(1, 2))
-        concurrency, records = draw.choice((1, 2, 4, 8)), draw.choice((2, 4, 10, 50))
+        concurrency, records = draw.choice((1, 1, 2, 4, 8)), draw.choice((2, 4, 10, 50))
         oracles = Oracles(self.world, group, ledger, (concurrency, records))
         self._decoder = FakeDecoder()
         self.outside = Outside(
@@ -103,19 +107,22 @@ class Scenario:
             group,
             ledger,
             button,
-            Weather(),
+            Weather(base_slowness=draw.choice((1.0, 3.0, 10.0))),
             self._decoder,
             oracles,
             [],
             concurrency,
             records,
             draw.choice(("earliest", "latest")),
+            lambda: self._emit_odd(len(topic.partitions) - 1),
         )
-        self.fleet = Fleet(self.outside, draw.randint(1, size.replicas))
+        self.fleet = Fleet(self.outside, draw.choice([1, 1, *range(2, size.replicas + 1), 2]))
         self._size = size
         self._orders = [f"o{number}" for number in range(draw.randint(1, size.orders))]
         # Who keys by order has all of an order in one partition, as long as there are as many.
         self._is_keyed = {each: draw.random() < 0.6 for each in self._orders}
+        self._pauses = draw.choice((0.0, 0.2, 0.8))
+        self._repeats = draw.choice((0.0, 0.0, 0.5, 1.0))
         self._meanings = 0
 
     def _faults_of_calls(self) -> dict[Fault, float]:
@@ -146,7 +153,7 @@ class Scenario:
         faults = self._random.randint(0, self._size.faults)
         trouble = [asyncio.ensure_future(self._trouble()) for _ in range(faults)]
         for batch in self._records(said):
-            if self._random.random() < 0.5:
+            if self._random.random() < self._pauses:
                 await self.world.sleep(self._random.random() * 4.0)
             self._emit(batch)
         while not all(each.done() for each in trouble):
@@ -157,7 +164,7 @@ class Scenario:
         self.world.check()
 
     async def _trouble(self) -> None:
-        await asyncio.sleep(self._random.choice((2.0, 12.0)) * self._random.random())
+        await asyncio.sleep(self._random.choice((0.5, 2.0, 6.0)) * self._random.random())
         await self.fleet.disturb()
 
     # What the shop says, as records.
@@ -166,6 +173,9 @@ class Scenario:
         for said in self._shop.phase(order_id):
             self._merchant.hear(said)
             yield said
+            if self._random.random() < self._repeats:
+                self._merchant.hear(said)
+                yield said
 
     def _records(self, said: Sequence[Said]) -> Iterator[list[Said]]:
         """Put what is said into records, of which some hold several events."""
@@ -303,14 +313,23 @@ def play(seed: int, size: Size | None = None) -> Outcome:
 
 
 @contextlib.contextmanager
-def without_cycles_collected() -> Iterator[None]:
-    """Leave cyclic garbage to the end of a run: it is a tenth of its time otherwise."""
-    gc.collect()
+def without_cycles_collected() -> Iterator[Callable[[int], None]]:
+    """Collect cyclic garbage when told so: between two simulations, and not before every 20th."""
     gc.disable()
     try:
-        yield
+        yield lambda number: None if number % 20 else _collect()
     finally:
         gc.enable()
+        _collect()
+
+
+def _collect() -> None:
+    gc.collect()
+
+
+def size_arguments(size: Size) -> list[str]:
+    """Return a size as the arguments that ask for it."""
+    return ["--size", ",".join(map(str, size))]
 
 
 def main() -> None:
@@ -319,9 +338,11 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     parser.add_argument("--journal", action="store_true", help="print what happened even if nothing went wrong")
     parser.add_argument("--planted", choices=sorted(PLANTED), help="plant this fault first")
+    parser.add_argument("--size", default=",".join(map(str, Size())), help="orders,rounds,replicas,partitions,faults")
     options = parser.parse_args()
+    size = Size(*map(int, options.size.split(",")))
     with PLANTED[options.planted].plant() if options.planted else contextlib.nullcontext():
-        outcome = play(options.seed)
+        outcome = play(options.seed, size)
     if options.journal or outcome.violation:
         for at, *what in outcome.journal:
             sys.stdout.write(f"{at:>12} {' '.join(map(str, what))}\n")

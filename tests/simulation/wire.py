@@ -2,8 +2,9 @@
 """Calls on their way to a simulated Button, and the weather that they meet.
 
 Owns that a call takes effect at a moment of its own, outside of the process that made it: a process that dies or stands
-still takes nothing back that it has sent. A call without answer lands before its request timeout would have been over,
-which is the limit that the connector names. Attributes every call to the record that it is made for, by its trace.
+still takes nothing back that it has sent. A call whose connection broke lands within its request timeout and not later
+than ``settle_seconds`` after that, which is the limit that the connector names. Attributes every call to the record
+that it is made for, by its trace.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from connector.domain.answer_policy import DEFAULT_ANSWERS
 from connector.domain.orders import Cancel, Lookup
 from connector.domain.outcomes import Answer, NoAnswer
 from tests.simulation.scheduler import in_world, this_process
@@ -38,6 +40,7 @@ class Weather:
     """How Button is just now, for everybody; ``poisoned`` orders fail for as long as they are in it."""
 
     fault: Fault | None = None
+    base_slowness: float = 1.0
     slowness: float = 1.0
     poisoned: set[str] = field(default_factory=set)
 
@@ -106,14 +109,14 @@ class Wire:
         """Choose when the call is heard and when its answer arrives."""
         draw, weather = self._random.random, self._weather
         fault = weather.fault or self._button.draw_fault()
-        seconds = min(self._random.uniform(0.01, 0.2) * weather.slowness, 2 * REQUEST_SECONDS)
+        seconds = min(self._random.uniform(0.01, 0.2) * weather.base_slowness * weather.slowness, 2 * REQUEST_SECONDS)
         heard, answered = seconds * draw(), seconds
         if attempt.order_id in weather.poisoned:
             fault = Fault.DOWN
         if fault is Fault.LOST:
             # The connection breaks, early or late, and what was sent is heard all the same, early or late.
             answered = draw() * REQUEST_SECONDS
-            heard = draw() * REQUEST_SECONDS
+            heard = min(draw() * REQUEST_SECONDS, answered + DEFAULT_ANSWERS.settle_seconds)
         heard = min(heard, REQUEST_SECONDS)
         attempt.lands_at = self._world.now() + heard
         if self.process.is_dead:

@@ -22,24 +22,27 @@ from tests.simulation.planted.fault import Planted
 from tests.simulation.replica import replica_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from connector.engine.assignment import Assignment
     from connector.engine.ports import RawRecord, TopicPartition
 
-_push, _purge, _drain, _complete = Lanes.push, Lanes.purge, Engine.drain, Delivery.complete
+_push, _drain, _complete = Lanes.push, Engine.drain, Delivery.complete
 
 
 def _push_by_assignment(self: Lanes[Any], key: Any, task: Any) -> None:  # noqa: ANN401  as the real one's
     _push(self, (key, task.assignment), task)  # type: ignore[arg-type]  # the mistake
 
 
-def _purge_as_done(self: Lanes[Any], is_dead: Callable[[Any], bool]) -> None:
-    before = [task for lane in self._lanes.values() for task in [*lane.tasks][1:]]
-    _purge(self, is_dead)
-    for task in before:
-        if is_dead(task) and task.record.offset in task.assignment.tracker._incomplete:
-            task.assignment.tracker.complete(task.record.offset)
+async def _drain_as_done(self: Engine, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    engine: Any = self
+    waiting = [(each, record.offset) for each, record in engine._waiting]
+    for lane in engine._lanes._lanes.values():
+        waiting += [(task.assignment, task.record.offset) for task in [*lane.tasks][1:]]
+    for assignment, offset in waiting:
+        if assignment.topic_partition in partitions and offset in assignment.tracker._incomplete:
+            assignment.tracker.complete(offset)
+    return await _drain(self, partitions)
 
 
 def _commit_late(self: Delivery, assignment: Assignment, record: RawRecord) -> None:
@@ -91,7 +94,7 @@ FAULTS = (
         7,
         "What waits for its turn when its partition is taken back counts as done.",
         ("P1", "P3"),
-        lambda: patch.object(Lanes, "purge", _purge_as_done),
+        lambda: patch.object(Engine, "drain", _drain_as_done),
     ),
     Planted(
         "late-acknowledgement-is-committed",

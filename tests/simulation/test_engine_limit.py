@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A limit on dead letters halts the engine instead of emptying a topic into them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connector.domain.orders import Reject
+from connector.domain.outcomes import Answer
+from connector.engine.backoff import Backoff
+from connector.engine.dead_letter_limit import LimitOptions
+from connector.engine.engine import EngineOptions
+from connector.engine.observations import DeadLettersHalted
+from tests.simulation.bench import Bench
+from tests.support.fakes import OK, purchase
+from tests.support.polling import eventually
+from tests.support.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from connector.domain.events import CommerceEvent
+
+REFUSED = Answer(400, "error", message="not like this")
+LIMIT = LimitOptions(most_in_a_row=5, probe=Backoff(30.0, 120.0))
+
+
+def _bench(limit: LimitOptions = LIMIT) -> Bench:
+    return Bench(EngineOptions(limit=limit, concurrency=4), max_records=100)
+
+
+def _halts(bench: Bench) -> list[bool]:
+    return [each.is_halted for each in bench.seen.of(DeadLettersHalted)]
+
+
+def test_a_broken_deployment_does_not_empty_a_topic_into_the_dead_letters() -> None:
+    """So many letters as the limit allows, and no more in an hour; the source pauses by its window, nothing is lost."""
+
+    async def main() -> None:
+        bench = _bench()
+        bench.button.answer = lambda _call, _attempt: REFUSED
+        for number in range(500):
+            bench.emit(0, purchase(f"o-{number}"))
+        async with bench.running():
+            bench.source.assign(0)
+            await asyncio.sleep(3600.0)
+            assert len(bench.letters.letters) == 5
+            assert bench.engine.limit.is_halted
+            assert "5 different orders in a row" in bench.engine.limit.why
+            assert bench.committed(0) <= 5
+            assert bench.source.delivered <= 105
+            # One is let through now and then: far fewer than could be called.
+            assert len(bench.button.calls) < 5 + 4 + 3600 / 30
+            bench.button.answer = lambda _call, _attempt: OK
+            await bench.at_rest()
+        assert len(bench.letters.letters) == 5
+        assert len({order_id for order_id, *_ in bench.button.calls}) == 500
+        assert _halts(bench) == [True, False]
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("kind", ["whole", "in_a_batch", "without_order"])
+def test_what_cannot_be_read_is_held_like_what_is_refused(kind: str) -> None:
+    """A broken producer is as bad as a broken connector; what was held is read anew when it goes on."""
+
+    async def main() -> None:
+        bench = _bench()
+        bad = Reject("truncated_avro", "the value ends early")
+        meanings: dict[str, list[CommerceEvent | Reject] | Reject] = {
+            "whole": bad,
+            "in_a_batch": [bad, bad],
+            "without_order": [purchase(None)],
+        }
+        records = [bench.emit_meaning(0, meanings[kind]) for _ in range(50)]
+        async with bench.running():
+            bench.source.assign(0)
+            await asyncio.sleep(600.0)
+            written = len(bench.letters.letters)
+            assert written == (10 if kind == "in_a_batch" else 5)
+            assert bench.committed(0) == 5
+            for number, record in enumerate(records):
+                bench.decoder.meanings[record.value or b""] = [purchase(f"mended-{number}")]
+            bench.engine.limit.resume("somebody said so")
+            await bench.at_rest()
+        # What had been read before it was held stays as it was read.
+        assert len(bench.letters.letters) - written <= (5 if kind == "without_order" else 0)
+        assert len({order_id for order_id, *_ in bench.button.calls}) >= 40
+
+    run_in_virtual_time(main())
+
+
+def test_somebody_may_say_that_all_is_well() -> None:
+    """Then it goes on at once, with a fresh count."""
+
+    async def main() -> None:
+        bench = _bench()
+        bench.button.answer = lambda _call, _attempt: REFUSED
+        for number in range(20):
+            bench.emit(0, purchase(f"o-{number}"))
+        async with bench.running():
+            bench.source.assign(0)
+            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+            bench.engine.limit.resume("somebody said so")
+            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+            assert len(bench.letters.letters) == 10
+
+    run_in_virtual_time(main())
+
+
+def test_a_share_of_bad_orders_halts_too() -> None:
+    """Good ones in between do not hide them."""
+
+    async def main() -> None:
+        bench = _bench(LimitOptions(most_share=0.3, window_events=20))
+        bench.button.answer = lambda call, _attempt: REFUSED if getattr(call, "order").order_id.endswith("0") else OK  # noqa: B009  every call here has an order
+        for number in range(200):
+            bench.emit(0, purchase(f"{number}-{number % 2}"))
+        async with bench.running():
+            bench.source.assign(0)
+            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=60.0)
+            assert "6 orders among the last 20 events" in bench.engine.limit.why
+            assert len(bench.letters.letters) == 6
+
+    run_in_virtual_time(main())
+
+
+def test_one_bad_order_however_often_does_not_halt_the_others() -> None:
+    """Only different orders count (P4)."""
+
+    async def main() -> None:
+        bench = _bench()
+        bench.button.answer = lambda _call, _attempt: REFUSED
+        for _ in range(30):
+            bench.emit(0, purchase("bad"))
+        async with bench.running():
+            bench.source.assign(0)
+            await bench.at_rest()
+        assert len(bench.letters.letters) == 30
+        assert _halts(bench) == []
+
+    run_in_virtual_time(main())
+
+
+def test_a_partition_is_given_back_at_once_while_its_events_are_held() -> None:
+    """What is held is incomplete and is read again by the heir; nothing of it is decided here any more."""
+
+    async def main() -> None:
+        bench = _bench()
+        bench.button.answer = lambda _call, _attempt: REFUSED
+        for number in range(20):
+            bench.emit(0, purchase(f"o-{number}"))
+        async with bench.running():
+            bench.source.assign(0)
+            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+            await asyncio.sleep(1.0)
+            started = asyncio.get_running_loop().time()
+            await bench.source.revoke(0)
+            assert asyncio.get_running_loop().time() - started < 1.0
+            assert bench.committed(0) <= 5
+            bench.button.answer = lambda _call, _attempt: OK
+            bench.source.assign(0)
+            await bench.at_rest()
+        assert len(bench.letters.letters) == 5
+        assert bench.engine.lanes == 0
+
+    run_in_virtual_time(main())
