@@ -102,7 +102,7 @@ def _group_operations(client: AdminClient, group_id: str, timeout_seconds: float
     while True:
         how: dict[str, Any] = {"request_timeout": timeout_seconds, "include_authorized_operations": True}
         answer = client.describe_consumer_groups([group_id], **how)[group_id]
-        error = answer.exception(timeout_seconds)
+        error = answer.exception()  # the request has a timeout of its own, which is an answer, too
         is_passing = isinstance(error, KafkaException) and kafka_error(error).code() in _PASSING
         if not is_passing or time.monotonic() >= deadline:
             return _operations(answer)
