@@ -112,7 +112,7 @@ def _settings(bootstrap_servers: str, base_url: str) -> Mapping[str, Any]:
         "button": {
             "base_url": base_url,
             "api_key": API_KEY,
-            "request_timeout_seconds": 2,
+            "request_timeout_seconds": 1.5,
             "connect_timeout_seconds": 1,
         },
         "delivery": {"drain_seconds": 8, "shutdown_seconds": 12},
