@@ -154,6 +154,10 @@ class Connector:
             Random(),  # noqa: S311  jitter, not cryptography
         )
 
+        if self._books is not None:
+            resume = partial(self._engine.limit.resume, "somebody gave the command dlq resume")
+            self._books.ledger.when_asked_to_go_on(resume)
+
     async def run(self) -> int:
         """Start everything, wait for a reason to stop, stop everything in order."""
         loop = asyncio.get_running_loop()
@@ -269,7 +273,9 @@ class Connector:
 
     def _not_sending(self) -> str | None:
         state = self._engine.admission.state
-        return None if state is not State.HALTED else "halted: Button refuses the API key"
+        if state is State.HALTED:
+            return "halted: Button refuses the API key"
+        return f"halted: {self._engine.limit.why}" if self._engine.limit.is_halted else None
 
     def _no_member(self) -> str | None:
         if not self._source.lacks_lease:
@@ -291,6 +297,7 @@ class Connector:
         self._metrics.track(table.OLDEST_UNFINISHED, lambda: _by_partition(engine.oldest_unfinished_seconds()))
         self._metrics.track(table.CALLS_IN_FLIGHT, lambda: engine.in_flight)
         self._metrics.track(table.LANES, lambda: engine.lanes)
+        self._metrics.track(table.DEAD_LETTERS_HALTED, lambda: engine.limit.is_halted)
         self._metrics.track(table.LAST_POLL_AGE, self._poll_age_seconds)
 
 

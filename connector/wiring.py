@@ -19,6 +19,7 @@ from connector.avro.writers import Elsewhere, MappingError, MappingProblem
 from connector.button.transport import TransportOptions
 from connector.domain.orders import Reject
 from connector.engine.backoff import Backoff
+from connector.engine.dead_letter_limit import LimitOptions
 from connector.engine.engine import EngineOptions
 from connector.kafka.follower import TopicFollower
 from connector.kafka.ledger_log import LedgerLog, LedgerLogOptions
@@ -97,7 +98,11 @@ def table_options(settings: Settings, name: str, passing: Path) -> TableOptions:
 
 def dead_letter_options(settings: Settings, through: KafkaConnection) -> DeadLetterOptions:
     """Return where dead letters go."""
-    return DeadLetterOptions(through, settings.dead_letters.topic)
+    return DeadLetterOptions(
+        through,
+        settings.dead_letters.topic,
+        is_reference=settings.dead_letters.content == "reference",
+    )
 
 
 def ledger_topic_options(settings: Settings, through: KafkaConnection) -> LedgerTopicOptions:
@@ -183,6 +188,18 @@ def engine_options(settings: Settings) -> EngineOptions:
         token_wait_seconds=settings.sessions.wait_seconds,
         horizon_ms=round(settings.ledger.horizon_days * _DAY_MS) if settings.ledger.enabled else None,
         first_topic=settings.kafka.topics[0],
+        limit=limit_options(settings),
+    )
+
+
+def limit_options(settings: Settings) -> LimitOptions:
+    """Return how many dead letters are too many."""
+    letters = settings.dead_letters
+    return LimitOptions(
+        letters.limit_in_a_row,
+        letters.limit_share,
+        letters.limit_window_events,
+        Backoff(letters.limit_probe_seconds, 10 * letters.limit_probe_seconds),
     )
 
 

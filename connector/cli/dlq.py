@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from connector.cli.loading import CONFIG_VARIABLE, EXIT_MISUSED, fail, load_or_exit
+from connector.cli.loading import CONFIG_VARIABLE, EXIT_FAILED, EXIT_MISUSED, fail, load_or_exit
 from connector.cli.screen import console, print_json, say
 
 if TYPE_CHECKING:
@@ -131,6 +131,147 @@ def show(
         print_json(view.as_json())
     else:
         print_letter(console(), view)
+
+
+_Letters = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[LETTER]...", help="partition/offset, as list shows it.", show_default=False),
+]
+
+
+@dlq.command()
+def replay(  # noqa: PLR0913  one parameter per option
+    letters: _Letters = None,
+    *,
+    reason: _Reason = None,
+    order: _Order = None,
+    since: _Since = None,
+    until: _Until = None,
+    source: _Source = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be replayed.")] = False,
+    rate: Annotated[float | None, typer.Option(help="Letters a second.", min=0.01, show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="So many at most; an order is not cut.", min=1)] = 1000,
+    force: Annotated[bool, typer.Option("--force", help="Also what was replayed three times and came back.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the connector is done, and say what came back.")] = True,
+    wait_seconds: Annotated[float, typer.Option(help="How long to wait for the connector.", min=1)] = 60.0,
+    config: _Config = None,
+    as_json: _Json = False,
+    timeout: _Timeout = 30.0,
+) -> None:
+    """Let the connector take events once more that became dead letters.
+
+    Whatever letters of an order are chosen, all of its open ones are replayed, in their original order; with the last
+    one the order is free. The records go back into the partitions that they came from, marked, and the connector takes
+    the event that is meant and no other of its record. See what would happen by --dry-run.
+
+    \b
+    Examples:
+      button-connector dlq replay --order M-1 --config connector.yaml
+      button-connector dlq replay --reason unknown_currency --since 2d --rate 50 --config connector.yaml
+
+    Exit codes: 0 replayed, though it may be none; 1 something could not be replayed, came back, or was not done in
+    time; 2 the command line or the settings are wrong.
+    """  # noqa: D301  the backspace is meant: it keeps the lines below it as they are
+    chosen = _chosen(_filter(reason, order, since, until, source, letters), everything=everything)
+    asking = _asking(config, timeout)
+    # Not at the top of the file: help must not wait for what only a command at work needs.
+    from connector.cli.replayed_letters import is_well, print_report, report_as_json  # noqa: PLC0415  see above
+    from connector.dlq import work  # noqa: PLC0415  see above
+
+    wishes = work.Wishes(limit, rate, force, dry_run, wait_seconds if wait else None)
+    report = _or_fail(lambda: work.replay(chosen, asking, wishes))
+    if as_json:
+        print_json(report_as_json(report, is_dry=dry_run))
+    else:
+        print_report(console(), report, asking.settings, is_dry=dry_run)
+    if not is_well(report, is_dry=dry_run):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@dlq.command()
+def drop(  # noqa: PLR0913  one parameter per option
+    letters: _Letters = None,
+    *,
+    reason: _Reason = None,
+    order: _Order = None,
+    since: _Since = None,
+    until: _Until = None,
+    source: _Source = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be dropped.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: _Config = None,
+    as_json: _Json = False,
+    timeout: _Timeout = 30.0,
+) -> None:
+    """Give letters up: they are not replayed, and their orders wait for them no longer.
+
+    The records stay in the topic for as long as it keeps them; list --all shows them. An order of which no letter is
+    left is free; name it by --order if the topic has lost its letters already.
+
+    Exit codes: 0 dropped, though it may be none; 1 something could not be written; 2 the command line or the settings
+    are wrong, or nobody said yes.
+    """
+    chosen = _chosen(_filter(reason, order, since, until, source, letters), everything=everything)
+    asking = _asking(config, timeout)
+    # Not at the top of the file: help must not wait for what only a command at work needs.
+    from connector.cli.replayed_letters import dropped_as_json, print_dropped  # noqa: PLC0415  see above
+    from connector.dlq import work  # noqa: PLC0415  see above
+
+    meant = _or_fail(lambda: work.drop(chosen, asking))
+    if meant and not dry_run and not yes:
+        _ask_for_leave(len(meant))
+    dropped = None if dry_run else _or_fail(lambda: work.drop_these(meant, chosen, asking))
+    if as_json:
+        print_json(dropped_as_json(meant, dropped))
+    else:
+        print_dropped(console(), meant, dropped)
+
+
+@dlq.command()
+def resume(
+    *,
+    config: _Config = None,
+    timeout: _Timeout = 30.0,
+) -> None:
+    """Let connectors go on that halted because of too many dead letters.
+
+    All running connectors of the ledger hear it: the request is a record in the ledger's topic. What was held is
+    decided anew, and the counting begins anew; more dead letters halt again. Those that are not halted do nothing.
+
+    Exit codes: 0 asked; 1 the ledger's topic cannot be written; 2 the command line or the settings are wrong.
+    """
+    asking = _asking(config, timeout)
+    if not asking.settings.ledger.enabled:
+        fail(
+            "ledger.enabled is false, so there is no topic that connectors hear it by. Restart them instead.",
+            EXIT_MISUSED,
+        )
+    from connector.dlq.resuming import ask_to_go_on  # noqa: PLC0415  help must not wait for it
+
+    _or_fail(lambda: ask_to_go_on(asking))
+    typer.echo(f"Asked the connectors of ledger {asking.settings.ledger.topic} to go on. See /readyz, or their logs.")
+
+
+def _chosen(chosen: Filter, *, everything: bool) -> Filter:
+    """Return what is meant, if something was said of it."""
+    if chosen.is_any and not everything:
+        fail(
+            "Say which letters: name them, or give --reason, --order, --since, --until, --source or --all.",
+            EXIT_MISUSED,
+        )
+    return chosen
+
+
+def _ask_for_leave(count: int) -> None:
+    import sys  # noqa: PLC0415  only here
+
+    question = f"Drop {count} dead letters for good? What they say is then never told to Button."
+    if not sys.stdin.isatty():
+        fail(f"{question} Nobody is there to say yes: give --yes.", EXIT_MISUSED)
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(EXIT_MISUSED)
 
 
 def _filter(  # noqa: PLR0913, PLR0917  one for each option

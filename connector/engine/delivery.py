@@ -70,9 +70,11 @@ if TYPE_CHECKING:
     from connector.engine.admission import Admission
     from connector.engine.backoff import Backoff
     from connector.engine.books import Books
+    from connector.engine.dead_letter_limit import DeadLetterLimit
     from connector.engine.lanes import Lane, Lanes
     from connector.engine.letters import Letters
     from connector.engine.ports import Clock, EventTrace, Observer, OrderApi, RawRecord, SessionTable, TopicPartition
+    from connector.engine.standstill import Standstill
     from connector.engine.task import Task
 
 _ASK_AGAIN_SECONDS = 0.1
@@ -113,6 +115,8 @@ class Surroundings:
     token_wait_seconds: float
     spawn: Callable[[Coroutine[None, None, None]], object]
     complete: Callable[[Assignment, int], None]
+    limit: DeadLetterLimit
+    standstill: Standstill
 
 
 class Delivery:
@@ -138,7 +142,11 @@ class Delivery:
                 self._lanes.settle(lane)
             elif assignment.is_suspended:
                 assignment.suspended.append(lane)
-            elif (task.call is not None and task.term == assignment.term) or self._decide(lane, task):
+            elif task.call is not None and task.term == assignment.term:
+                await self._deliver(lane, task)
+            elif not self._use.limit.claims():
+                self._use.standstill.hold(lane)
+            elif self._decide(lane, task):
                 await self._deliver(lane, task)
 
     # The decision.
@@ -482,6 +490,10 @@ class Delivery:
         self._use.spawn(self._use.letters.write(assignment, record, letter, trace=trace))
 
     def _bury(self, lane: Lane[Task], task: Task, stage: Stage, reject: Reject) -> None:
+        if not self._use.limit.admits(lane.key, reject.reason):
+            task.decide_again()
+            self._use.standstill.hold(lane)
+            return
         letter = self._use.letters.letter(
             task.record,
             task.index,
@@ -533,6 +545,10 @@ class Delivery:
             task.assignment.end()
 
     def _end(self, lane: Lane[Task], task: Task, outcome: str, reason: str) -> None:
+        if outcome == "skipped":
+            self._use.limit.ended_otherwise()
+        else:
+            self._use.limit.ended_well()
         if task.trace is not None:
             task.trace.end(outcome, reason)
         self.complete(task.assignment, task.record)

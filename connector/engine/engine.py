@@ -27,6 +27,7 @@ from connector.engine.admission import Admission
 from connector.engine.assignment import Assignment, Life
 from connector.engine.backoff import Backoff
 from connector.engine.books import Books
+from connector.engine.dead_letter_limit import DeadLetterLimit, LimitOptions
 from connector.engine.delivery import Delivery, Surroundings
 from connector.engine.lanes import Lanes
 from connector.engine.letters import Letters
@@ -41,6 +42,7 @@ from connector.engine.observations import (
     TombstoneSkipped,
 )
 from connector.engine.ports import Origin, TopicPartition
+from connector.engine.standstill import Standstill
 from connector.engine.sweeper import Sweeper
 from connector.engine.task import Task
 
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_RETRY = Backoff(initial_seconds=0.1, max_seconds=30.0)
+DEFAULT_LIMIT = LimitOptions()
 DEFAULT_PROBE = Backoff(initial_seconds=0.25, max_seconds=5.0)
 
 
@@ -78,7 +81,8 @@ class EngineOptions:
     answers are judged by. A purchase without a token waits until it is ``token_wait_seconds`` old. Offsets are
     committed when so many events are complete, and at least once in the interval. An event older than
     ``horizon_ms`` is not told, because the ledger may have forgotten its order. The ledger is swept every
-    ``sweep_interval_seconds`` by whoever owns the first partition of ``first_topic``.
+    ``sweep_interval_seconds`` by whoever owns the first partition of ``first_topic``. More dead letters than ``limit``
+    halt deciding.
     """
 
     concurrency: int = 64
@@ -93,6 +97,7 @@ class EngineOptions:
     horizon_ms: int | None = None
     first_topic: str = ""
     sweep_interval_seconds: float = 60.0
+    limit: LimitOptions = DEFAULT_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,8 @@ class Engine:
         self._commit_due = asyncio.Event()
         self._completed = 0
         self.admission = Admission(options.probe, random, ports.observer)
+        self.limit = DeadLetterLimit(options.limit, ports.observer)
+        self._standstill = Standstill(self.limit, self._lanes)
         self._letters = letters = Letters(
             ports.dead_letters,
             ports.clock,
@@ -157,6 +164,8 @@ class Engine:
                 token_wait_seconds=options.token_wait_seconds,
                 spawn=self._spawn,
                 complete=self._complete,
+                limit=self.limit,
+                standstill=self._standstill,
             ),
         )
 
@@ -168,6 +177,7 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._commit_for_ever())
+            tasks.create_task(self._standstill.run())
             await self._ports.sessions.caught_up()
             if self._ports.ledger is not None:
                 await self._ports.ledger.caught_up()
@@ -246,6 +256,7 @@ class Engine:
             assignment.life = Life.DRAINING
             self._let_go(assignment)
         self._lanes.purge(lambda task: not task.assignment.is_owned)
+        self._standstill.let_go_of_the_dead()
         try:
             async with asyncio.timeout(self._options.drain_seconds):
                 for assignment in assignments:
@@ -269,6 +280,7 @@ class Engine:
             assignment.waiting.clear()
             self._let_go(assignment)
         self._lanes.purge(lambda task: not task.assignment.is_owned)
+        self._standstill.let_go_of_the_dead()
         if lost:
             self._observe(
                 PartitionsLost(tuple(partitions), sum(assignment.tracker.incomplete for assignment in fenced)),
@@ -278,7 +290,7 @@ class Engine:
 
     def _take_in_next(self) -> bool:
         """Take in the record that has waited longest; false if none waits."""
-        if not self._waiting:
+        if not self._waiting or not self.limit.may_take_in():
             return False
         assignment, record = self._waiting.popleft()
         if assignment.preparing:
@@ -320,6 +332,9 @@ class Engine:
         else:
             self._bury_whole(assignment, record, _no_such_event(replay, len(events)))
             return
+        refused = next((event for _, event in meant if isinstance(event, Reject)), None)
+        if refused is not None and self._is_put_back(assignment, record, refused):
+            return
         if len(meant) != 1:
             assignment.tracker.split(record.offset, len(meant))
             if not meant:
@@ -337,8 +352,17 @@ class Engine:
             else:
                 self._lanes.push(key, task)
 
+    def _is_put_back(self, assignment: Assignment, record: RawRecord, reject: Reject) -> bool:
+        """Put a record back that would be one dead letter too many: it is the next to be taken in again."""
+        if self.limit.admits(f"{record.topic_partition} {record.offset}", reject.reason):
+            return False
+        self._waiting.appendleft((assignment, record))
+        return True
+
     def _bury_whole(self, assignment: Assignment, record: RawRecord, reject: Reject) -> None:
         """Make a record as a whole a dead letter."""
+        if self._is_put_back(assignment, record, reject):
+            return
         trace = None if self._tracer is None else self._tracer.begin(record, None)
         self._delivery.bury(assignment, record, None, Stage.DECODE, reject, trace=trace)
 
@@ -351,7 +375,11 @@ class Engine:
                 task.trace.end("skipped", decision.reason)
             self._complete(task.assignment, task.record.offset)
         elif isinstance(decision, Reject):
-            self._delivery.bury(task.assignment, task.record, task.index, Stage.MAP, decision, trace=task.trace)
+            key = f"{task.record.topic_partition} {task.record.offset} {task.index}"
+            if self.limit.admits(key, decision.reason):
+                self._delivery.bury(task.assignment, task.record, task.index, Stage.MAP, decision, trace=task.trace)
+            else:
+                self._lanes.push(key, task)  # where it is held
         else:
             message = f"an event without an order was decided as {type(decision).__name__}"
             raise TypeError(message)

@@ -222,6 +222,14 @@ class WriterSchemaUnusable:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLettersHalted:
+    """So many events would be dead letters that nothing is decided any more, or it goes on."""
+
+    is_halted: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class DependencyUnavailable:
     """Something we depend on does not answer; the connector waits and carries on by itself."""
 
@@ -255,5 +263,6 @@ Observation = (
     | TableRebuilt
     | BadTableRecord
     | WriterSchemaUnusable
+    | DeadLettersHalted
     | DependencyUnavailable
 )

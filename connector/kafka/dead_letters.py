@@ -3,8 +3,9 @@
 
 Owns the producer. A letter is the original record (key, value, headers) with the letter's own headers behind; it is
 written when all in-sync replicas have it, and is produced again for as long as that takes. A record that the topic
-does not take for its size is written as a reference. Never drops a letter. Runs on the event loop: while letters are
-out a task polls the client, so that no thread is needed.
+does not take for its size is written as a reference: without its value. Where only references are wanted, nothing of
+the record is written, neither its key nor its headers: they may name a person. Never drops a letter. Runs on the event
+loop: while letters are out a task polls the client, so that no thread is needed.
 """
 
 from __future__ import annotations
@@ -52,9 +53,13 @@ class KafkaDeadLetters:
     async def write(self, record: RawRecord, letter: DeadLetter) -> None:
         """Return only when the letter is durable; retries by itself for as long as the other side is down."""
         headers: Headers = [*record.headers, *letter.headers()]
-        value = record.value
+        key, value = record.key, record.value
+        if self._options.is_reference and value is not None:
+            ours = [each for each in record.headers if each[0].startswith(HEADER_PREFIX)]
+            headers = [*ours, *_reference(value), *letter.headers()]
+            key, value = None, None
         failures = 0
-        while (error := await self._attempt(record.key, value, headers)) is not None:
+        while (error := await self._attempt(key, value, headers)) is not None:
             if error.code() == KafkaError.MSG_SIZE_TOO_LARGE and value is not None:
                 headers, value = [*_reference(value), *headers], None
                 continue

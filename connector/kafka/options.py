@@ -115,10 +115,14 @@ class SourceOptions:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterOptions:
-    """Where dead letters go; waits between attempts grow from ``retry_seconds`` to ``max_retry_seconds``."""
+    """Where dead letters go; waits between attempts grow from ``retry_seconds`` to ``max_retry_seconds``.
+
+    ``is_reference`` keeps nothing of the records but what identifies them.
+    """
 
     connection: KafkaConnection
     topic: str
+    is_reference: bool = False
     retry_seconds: float = 0.5
     max_retry_seconds: float = 30.0
 

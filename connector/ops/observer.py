@@ -60,6 +60,7 @@ class OpsObserver:
             seen.FactNoted: self._fact_noted,
             seen.FactUnclean: self._fact_unclean,
             seen.AdmissionChanged: self._admission_changed,
+            seen.DeadLettersHalted: self._dead_letters_halted,
             seen.OffsetsCommitted: self._offsets_committed,
             seen.CommitFailed: self._commit_failed,
             seen.StaleCompletion: self._stale_completion,
@@ -239,6 +240,13 @@ class OpsObserver:
         self._state = admission.state
         write = self._log.info if admission.state == _RUNNING else self._log.warning
         write("admission changed", state=admission.state, reason=admission.reason, message=admission.message)
+
+    def _dead_letters_halted(self, halted: seen.DeadLettersHalted) -> None:
+        if halted.is_halted:
+            line = "too many dead letters, nothing is decided until one event ends well"
+            self._log.warning(line, message=halted.message)
+        else:
+            self._log.info("events are decided again after too many dead letters", message=halted.message)
 
     def _table_caught_up(self, caught_up: seen.TableCaughtUp) -> None:
         self._instruments.table_records[(caught_up.table,)].set(caught_up.records)

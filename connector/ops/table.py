@@ -97,6 +97,10 @@ ADMISSION_STATE = Gauge(
     "1 for what calls may do now: running, probing or halted.",
     ("state",),
 )
+DEAD_LETTERS_HALTED = Tracked(
+    _PREFIX + "dead_letters_halted",
+    "1 while so many events would become dead letters that nothing is decided.",
+)
 COMMITS = Counter(_PREFIX + "commits", "Commits of offsets that the group took, counted by partition.")
 COMMITS_FAILED = Counter(_PREFIX + "commits_failed", "Commits of offsets that failed, counted by partition.")
 COMMITTED_OFFSET = Gauge(
@@ -193,6 +197,7 @@ TABLE: tuple[Metric, ...] = (
     FACTS_NOTED,
     FACTS_UNCLEAN,
     ADMISSION_STATE,
+    DEAD_LETTERS_HALTED,
     COMMITS,
     COMMITS_FAILED,
     COMMITTED_OFFSET,

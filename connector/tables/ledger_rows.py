@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from connector.engine.ports import Observer, RawRecord, Waits
     from connector.tables.ledger_pending import Append, Pending
 
+RESUME_KEY = b'["resume"]'
+"""The key of the record that asks all replicas to go on; those that are not halted have nothing to do."""
 IDENTITY = b"i"
 """The table's key of the record that says whose ledger it is."""
 ORDERS, WAITING = b"o", b"w"
@@ -62,6 +64,8 @@ class LedgerRows:
         identify: Callable[[bytes], None],
     ) -> None:
         """Take what is to be answered; ``identify`` is told of every record that says whose ledger it is."""
+        self.on_resume: Callable[[], None] = lambda: None
+        """Is told of every record that asks all replicas to go on after too many dead letters."""
         self._pending = pending
         self._watched = watched
         self._horizon_ms = horizon_ms
@@ -77,6 +81,8 @@ class LedgerRows:
                 self._apply_own(row, append, batch)
             elif row.key == IDENTITY_KEY:
                 self._apply_identity(row, batch)
+            elif row.key == RESUME_KEY:
+                self.on_resume()
             elif row.value is not None and not is_readable(row.value):
                 self._refuse(row, row.value)
             else:

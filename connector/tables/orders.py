@@ -38,7 +38,7 @@ from connector.tables.ledger_rows import IDENTITY, ORDERS, LedgerRows
 from connector.tables.ledger_sweep import take_out_expired, waited_since
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from connector.domain.facts import Fact
     from connector.engine.ports import Clock, Observer, TableFeed
@@ -108,6 +108,7 @@ class Orders:
         self._failure: asyncio.Future[str] | None = None
         self._failed_before: str | None = None
         rows = LedgerRows(self._pending, self._watched, options.horizon_ms, observer, self._identify)
+        self._rows = rows
         self.table = GlobalTable(table[0], rows, table[1], clock, observer)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -185,6 +186,10 @@ class Orders:
         self._pending.add(written, Append(order_id, slot, value, claim, answer, self._loop.time()))
         self._log.append(partition_of(order_id, self._options.partitions), written, value, now_ms)
         return answer
+
+    def when_asked_to_go_on(self, resume: Callable[[], None]) -> None:
+        """Call ``resume`` whenever the topic asks all replicas to go on after too many dead letters."""
+        self._rows.on_resume = resume
 
     # Whose ledger it is.
 

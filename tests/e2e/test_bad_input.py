@@ -95,6 +95,9 @@ def test_what_cannot_be_an_order_ends_by_name_and_stops_nothing(kafka: Broker, t
         assert int(headers.pop("button-connector.time")) > 0
         assert headers.pop("button-connector.partition")
         assert headers.pop("button-connector.offset")
+        assert headers.pop("button-connector.cluster")
+        assert headers.pop("button-connector.topic-id")
+        assert int(headers.pop("button-connector.record-time")) > 0
         assert headers == {
             "button-connector.topic": world.events,
             "button-connector.event-index": expected.event_index,

@@ -175,10 +175,16 @@ class FakeSource:
         self.refuse_commits = ""
         self.intake: Intake | None = None
 
-    def append(self, partition: int, value: bytes | None, key: bytes | None = None) -> RawRecord:
+    def append(
+        self,
+        partition: int,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> RawRecord:
         """Append a record to a partition of the topic; nothing is delivered yet."""
         topic_partition = TopicPartition("orders", partition)
-        record = RawRecord(topic_partition, len(self.log[topic_partition]), key, value, (), 1_700_000_000_000)
+        record = RawRecord(topic_partition, len(self.log[topic_partition]), key, value, headers, 1_700_000_000_000)
         self.log[topic_partition].append(record)
         return record
 

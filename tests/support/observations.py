@@ -93,6 +93,16 @@ EXAMPLES: list[tuple[Observation, dict[str, float], tuple[str, str]]] = [
         ("info", "admission changed"),
     ),
     (
+        seen.DeadLettersHalted(is_halted=True, message="50 orders in a row"),
+        {},
+        ("warning", "too many dead letters, nothing is decided until one event ends well"),
+    ),
+    (
+        seen.DeadLettersHalted(is_halted=False, message="somebody said so"),
+        {},
+        ("info", "events are decided again after too many dead letters"),
+    ),
+    (
         seen.OffsetsCommitted({ORDERS: 42}),
         {"commits_total{}": 1, 'committed_offset{partition="3",topic="orders"}': 42},
         ("debug", "offsets committed"),

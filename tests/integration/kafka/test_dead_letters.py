@@ -37,6 +37,9 @@ LETTER_HEADERS = [
     ("button-connector.attempts", b"2"),
     ("button-connector.time", b"1700000000000"),
     ("button-connector.order-id", b"M-1"),
+    ("button-connector.cluster", b""),
+    ("button-connector.topic-id", b""),
+    ("button-connector.record-time", b"0"),
 ]
 
 
@@ -54,10 +57,12 @@ async def _dead_letters(
     topic: str,
     observations: Observations,
     properties: Mapping[str, str] | None = None,
+    *,
+    is_reference: bool = False,
 ) -> AsyncIterator[KafkaDeadLetters]:
     connection = KafkaConnection(broker.bootstrap_servers, properties or {})
     letters = KafkaDeadLetters(
-        DeadLetterOptions(connection, topic, retry_seconds=0.1, max_retry_seconds=0.5),
+        DeadLetterOptions(connection, topic, is_reference, retry_seconds=0.1, max_retry_seconds=0.5),
         observations,
     )
     try:
@@ -93,6 +98,22 @@ async def test_a_dead_letter_keeps_the_record_intact(kafka: Broker) -> None:
     assert (full.key(), full.value()) == (b"\x00key\xff", b"\x00value\xff")
     assert full.headers() == [*headers, *LETTER_HEADERS]
     assert (empty.key(), empty.value(), empty.headers()) == (None, None, LETTER_HEADERS)
+
+
+async def test_a_reference_holds_nothing_of_the_record_but_what_identifies_it(kafka: Broker) -> None:
+    """Neither key nor value nor the producer's headers: they may name a person. A replay is still known for one."""
+    topic = kafka.create_topic(unique_topic("dead"))
+    headers = (("customer", b"jane"), ("button-connector.replay-count", b"2"))
+    async with _dead_letters(kafka, topic, Observations(), is_reference=True) as letters:
+        await letters.write(_record(headers=headers), LETTER)
+    (reference,) = _read(kafka, topic, 1)
+    assert (reference.key(), reference.value()) == (None, None)
+    assert reference.headers() == [
+        ("button-connector.replay-count", b"2"),
+        ("button-connector.value-size", b"7"),
+        ("button-connector.value-sha256", hashlib.sha256(b"\x00value\xff").hexdigest().encode()),
+        *LETTER_HEADERS,
+    ]
 
 
 async def test_a_dead_letter_waits_for_its_topic(kafka: Broker) -> None:
