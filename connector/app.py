@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from connector.ops.metrics import open_metrics
 from connector.ops.observer import OpsObserver
 from connector.ops.redaction import Redactor
 from connector.ops.server import OpsServer
+from connector.ops.watchdog import Watchdog
 from connector.scheduling import prefer_throughput
 from connector.tables.sessions import Sessions
 from connector.version import version
@@ -62,6 +64,8 @@ _FIRST_GENERATION_OBJECTS = 50_000
 """With a thousand records in memory the collector's default of 700 costs 10 to 20 % of the CPU."""
 
 _LAST_SPANS_SECONDS = 1.0
+_LAST_WORDS_SECONDS = 2.0
+_POLL_THREAD = "the thread that polls Kafka"
 
 
 def run(settings: Settings) -> int:
@@ -101,6 +105,7 @@ class Connector:
         self._told_to_stop = asyncio.Event()
         self._metrics = open_metrics(version())
         self._is_cluster_there = False
+        self._watchdog = Watchdog(settings.ops.liveness_timeout_seconds, self._end_at_once)
 
     def _build(self, ledger_partitions: int, origins: Mapping[str, Origin]) -> None:
         settings = self._settings
@@ -163,6 +168,7 @@ class Connector:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(_stop, self._told_to_stop))
+        self._watchdog.start(loop)
         health = self._health()
         ops = OpsServer(self._settings.ops.host, self._settings.ops.port, health, self._metrics.registry)
         async with ops:
@@ -179,6 +185,7 @@ class Connector:
             if self._books is not None:
                 self._books.start(loop)
             self._source.start(self._engine, loop)
+            self._watchdog.watch(_POLL_THREAD, self._source.thread_id, lambda: self._source.last_poll_at)
             self._watch(health)
             reason = await self._reason_to_stop(engine)
             return await self._stop(engine, reason)
@@ -212,6 +219,7 @@ class Connector:
         self._log.info("stopping", draining_at_most_seconds=self._settings.delivery.drain_seconds)
         delivery = self._settings.delivery
         rest_seconds = min(_REST_SECONDS, (delivery.shutdown_seconds - delivery.drain_seconds) / 2)
+        self._watchdog.forget(_POLL_THREAD)  # Leaving may take it long, and has a bound of its own.
         # Leaving the group first: calls on their way finish, and what they finish is committed.
         await self._source.stop(delivery.shutdown_seconds - rest_seconds)
         engine.cancel()
@@ -234,6 +242,14 @@ class Connector:
             return EXIT_OK
         self._log.error("gave up", message=reason, took_seconds=took_seconds)
         return EXIT_FAILED
+
+    def _end_at_once(self, reason: str) -> None:
+        """End the process from another thread; who cannot even say why, because the log is stuck, ends all the same."""
+        words = partial(self._log.error, "gave up", message=reason)
+        last_words = threading.Thread(target=words, name="last-words", daemon=True)
+        last_words.start()
+        last_words.join(_LAST_WORDS_SECONDS)
+        os._exit(EXIT_FAILED)
 
     async def _stop_books(self, timeout_seconds: float) -> None:
         if self._books is not None and (unwritten := await self._books.stop(timeout_seconds)):

@@ -17,6 +17,7 @@ from connector.engine.lease import Lease
 from connector.engine.ports import CommitResult
 from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.commits import NOT_OWNED, Asked, CommitRequest
+from connector.kafka.failures import KafkaFailure
 from connector.kafka.loop_side import LoopSide
 from connector.kafka.poll_thread import PollThread
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from connector.engine.ports import Intake, Observer, TopicPartition
-    from connector.kafka.failures import KafkaFailure
     from connector.kafka.options import SourceOptions
 
 
@@ -100,6 +100,11 @@ class KafkaSource:
         return self._poll_thread.window.bytes
 
     @property
+    def thread_id(self) -> int | None:
+        """The poll thread, as the interpreter knows it."""
+        return self._thread.ident
+
+    @property
     def is_alive(self) -> bool:
         """Whether the poll thread runs."""
         return self._thread.is_alive()
@@ -152,4 +157,6 @@ class KafkaSource:
         try:
             self._poll_thread.run()
         finally:
+            # Who was told to stop is not waited for any more; else nobody would ever know.
+            self._loop_side.call(partial(self._fail, KafkaFailure("the Kafka poll thread ended by itself.")))
             self._loop_side.call(self._finished.set)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from traceback import FrameSummary
+    from types import FrameType
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FRAMES = 4
@@ -31,9 +33,18 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _one(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    places = [f"{_short(frame.filename)}:{frame.lineno} ({frame.name})" for frame in reversed(frames)]
-    return f"{type(error).__qualname__} at {', from '.join(places)}" if places else type(error).__qualname__
+    places = _places(traceback.extract_tb(error.__traceback__))
+    return f"{type(error).__qualname__} at {places}" if places else type(error).__qualname__
+
+
+def whereabouts(frame: FrameType) -> str:
+    """Return where a thread is: its innermost frames."""
+    return _places(traceback.extract_stack(frame))
+
+
+def _places(frames: Sequence[FrameSummary]) -> str:
+    places = [f"{_short(frame.filename)}:{frame.lineno} ({frame.name})" for frame in reversed(frames[-_FRAMES:])]
+    return ", from ".join(places)
 
 
 def _short(filename: str) -> str:

@@ -26,5 +26,6 @@ class OpsSettings(Area):
     )
     liveness_timeout_seconds: Seconds = Field(
         default=60.0,
-        description="How long the thread that polls Kafka may be silent before /livez asks for a restart.",
+        description="How long the thread that polls Kafka, or the event loop, may be without a sign of life before "
+        "/livez asks for a restart, and the process ends with the reason.",
     )

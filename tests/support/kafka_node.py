@@ -54,7 +54,7 @@ _SINGLE_NODE = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "group.consumer.heartbeat.interval.ms": "1000",
-    "group.consumer.min.heartbeat.interval.ms": "500",
+    "group.consumer.min.heartbeat.interval.ms": "200",
     "group.consumer.session.timeout.ms": "6000",
     "group.consumer.min.session.timeout.ms": "1000",
     "log.cleaner.backoff.ms": "1000",
