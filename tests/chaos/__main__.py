@@ -47,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--rate", type=float, default=80.0, help="records per second")
+    parser.add_argument("--rate", type=float, default=50.0, help="records per second")
     arguments = parser.parse_args()
     os.environ["PYTHONFAULTHANDLER"] = "1"  # where an abort came from is said in the log
     seed = SystemRandom().randrange(1_000_000) if arguments.seed is None else arguments.seed

@@ -40,7 +40,7 @@ class Plan(NamedTuple):
 
     seed: int
     seconds: float = 70.0
-    per_second: float = 80.0
+    per_second: float = 50.0
 
 
 def run(plan: Plan, proxied: ProxiedBroker, folder: Path, say: Callable[[str], None] = print) -> Evidence:
