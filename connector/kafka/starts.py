@@ -22,7 +22,7 @@ from connector.engine.ports import TopicPartition
 from connector.kafka.identities import made_anew
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _BIRTH = "partitions_at_birth"
 _TOPIC_ID = "topic_id"
@@ -55,7 +55,7 @@ def partitions_at_birth(metadata: str | None) -> int | None:
     """Return the partition count at the group's birth, or ``None`` where the metadata is not ours."""
     try:
         birth = json.loads(metadata or "null")[_BIRTH]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return birth if type(birth) is int and birth >= 0 else None
 
@@ -64,7 +64,7 @@ def topic_id_of(metadata: str | None) -> str | None:
     """Return the id of the topic that an offset was committed for, or ``None`` where the metadata does not say."""
     try:
         topic_id = json.loads(metadata or "null")[_TOPIC_ID]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return topic_id if isinstance(topic_id, str) else None
 
@@ -83,10 +83,12 @@ def resolve_starts(
     partitions: Iterable[TopicPartition],
     configured: Literal["earliest", "latest"],
     topic_ids: Mapping[str, str],
+    partition_count: Callable[[str], int],
 ) -> dict[TopicPartition, Start]:
     """Ask the group and the topics where each partition starts; blocks.
 
-    ``topic_ids`` are those that are known. Raises ``KafkaException`` when the cluster does not answer, and
+    ``topic_ids`` are those that are known. ``partition_count`` asks another client: to list topics by the one whose
+    callback this is would end the process at its next callback within the same poll. Raises ``KafkaException`` when the cluster does not answer, and
     :class:`connector.kafka.failures.KafkaFailure` when the group's offsets are those of another topic.
     """
     assigned = list(partitions)
@@ -95,7 +97,7 @@ def resolve_starts(
         present = topic_ids.get(each.topic)
         if there.topic_id is not None and present is not None and there.topic_id != present:
             raise made_anew(each.topic, there.topic_id, present)
-    births = _births(consumer, assigned, committed)
+    births = _births(consumer, assigned, committed, partition_count)
     starts = {}
     for each in assigned:
         offset, birth = committed[each].offset, births[each.topic]
@@ -112,6 +114,7 @@ def _births(
     consumer: Consumer,
     assigned: list[TopicPartition],
     committed: Mapping[TopicPartition, Committed],
+    partition_count: Callable[[str], int],
 ) -> dict[str, int]:
     births = {}
     for topic in {each.topic for each in assigned}:
@@ -119,7 +122,7 @@ def _births(
         if all(each.partitions_at_birth is not None for each in own):
             births[topic] = birth_of_group(own, 0)
         else:
-            count = _partition_count(consumer, topic)
+            count = partition_count(topic)
             whole_topic = _committed(consumer, [TopicPartition(topic, number) for number in range(count)])
             births[topic] = birth_of_group(whole_topic.values(), count)
     return births
@@ -135,16 +138,6 @@ def _committed(consumer: Consumer, partitions: list[TopicPartition]) -> dict[Top
         said = partitions_at_birth(each.metadata), topic_id_of(each.metadata)
         answer[TopicPartition(each.topic, each.partition)] = Committed(offset, *said)
     return answer
-
-
-def _partition_count(consumer: Consumer, topic: str) -> int:
-    """Count a topic's partitions among all topics: asking for one by its name would create it."""
-    metadata = consumer.list_topics(timeout=_REQUEST_SECONDS).topics.get(topic)
-    if metadata is None:
-        return 0
-    if metadata.error is not None:
-        raise KafkaException(metadata.error)
-    return len(metadata.partitions)
 
 
 def _watermark(consumer: Consumer, partition: TopicPartition, which: Literal["earliest", "latest"]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headers of records and of dead letters that others wrote: read where they can be, and never in the way."""
+"""Headers of records and of dead letters, and what is kept with a commit: read where it can be, never in the way."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from connector.dlq import letters
 from connector.domain.dead_letter import HEADER_PREFIX, DeadLetter, Stage
 from connector.domain.replays import PREFIX, Replay, replay_of
 from connector.engine.ports import RawRecord, TopicPartition
+from connector.kafka.starts import metadata_of, partitions_at_birth, topic_id_of
 from connector.orders_view.letters import letters_of
 from connector.telemetry.tracer import SpanTracer
 from tests.support.mutations import FUZZ, mutated
@@ -87,6 +88,18 @@ def test_every_claim_to_be_a_replay_is_one_or_refused(drawn: list[tuple[str, byt
         assert replay_of(claimed.headers()) == claimed
     elif claimed is not None:
         assert claimed.reason == "bad_replay"
+
+
+@FUZZ
+@given(mutated([metadata_of(12, "an-id").encode(), b'{"partitions_at_birth":null}']))
+@example(b"[" * 4_000)
+@example(b'{"partitions_at_birth":true,"topic_id":7}')
+def test_every_metadata_of_a_commit_says_a_birth_or_nothing(metadata: bytes) -> None:
+    """Other tools commit for the group, too, and may leave anything with it."""
+    text = metadata.decode(errors="replace")
+    birth, topic_id = partitions_at_birth(text), topic_id_of(text)
+    assert birth is None or (type(birth) is int and birth >= 0)
+    assert topic_id is None or isinstance(topic_id, str)
 
 
 _TRACES = (
