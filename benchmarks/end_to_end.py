@@ -141,7 +141,7 @@ def _settings(case: Case, bootstrap_servers: str, url: str, has_ledger: bool) ->
         "ledger": {"enabled": has_ledger, "topic": f"{group}-orders", "horizon_days": 3_650},
         "dead_letters": {"topic": DEAD_LETTERS_TOPIC},
         "button": {"base_url": url, "api_key": "sk-benchmark"},
-        "delivery": {"concurrency": case.concurrency},
+        "delivery": {"max_concurrency": case.concurrency or 512, "adaptive_concurrency": not case.concurrency},
         "ops": {"host": "127.0.0.1", "port": 0},
         "log": {"level": "warning"},
     }

@@ -311,6 +311,7 @@ class Connector:
         self._metrics.track(table.LAG, self._lag)
         self._metrics.track(table.UNFINISHED_RECORDS, lambda: _by_partition(engine.unfinished_records()))
         self._metrics.track(table.OLDEST_UNFINISHED, lambda: _by_partition(engine.oldest_unfinished_seconds()))
+        self._metrics.track(table.CALLS_LIMIT, lambda: engine.admission.limit)
         self._metrics.track(table.CALLS_IN_FLIGHT, lambda: engine.in_flight)
         self._metrics.track(table.LANES, lambda: engine.lanes)
         self._metrics.track(table.DEAD_LETTERS_HALTED, lambda: engine.limit.is_halted)

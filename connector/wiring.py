@@ -178,7 +178,10 @@ def engine_options(settings: Settings) -> EngineOptions:
     """Return how much at once, how often again, and what may be told."""
     delivery = settings.delivery
     return EngineOptions(
-        concurrency=delivery.concurrency,
+        concurrency=None if delivery.adaptive_concurrency else delivery.max_concurrency,
+        max_concurrency=delivery.max_concurrency,
+        poison_seconds=delivery.poison_seconds,
+        pin_seconds=delivery.pin_seconds,
         commit_after_events=max(1, min(_COMMIT_AFTER_EVENTS, delivery.max_uncommitted_records // _COMMITS_A_WINDOW)),
         commit_interval_seconds=delivery.commit_interval_seconds,
         drain_seconds=delivery.drain_seconds,
@@ -211,7 +214,7 @@ def open_transport(settings: Settings) -> Transport:
         connect_timeout_seconds=button.connect_timeout_seconds,
         request_timeout_seconds=button.request_timeout_seconds,
         idle_timeout_seconds=button.idle_timeout_seconds,
-        max_connections=settings.delivery.concurrency,
+        max_connections=settings.delivery.max_concurrency,
         ca_file=button.ca_file,
         client_cert_file=button.client_cert_file,
         proxy=button.proxy.get_secret_value() if button.proxy is not None else None,

@@ -41,7 +41,7 @@ def _print(needed: Size) -> None:
     for what, value, where in (
         ("replicas, of which one may be away", needed.replicas, "replicas"),
         ("partitions of the events' topics", needed.least_partitions, "topics.partitions"),
-        ("calls under way, of each", needed.concurrency, "config.delivery.concurrency"),
+        ("calls under way, of each", needed.concurrency, "config.delivery.max_concurrency"),
         ("cores, of each", needed.cpu_cores, "resources.requests.cpu"),
         ("MiB of memory, of each", needed.memory_request_mb, "resources.requests.memory"),
         ("MiB of memory that it may take", needed.memory_limit_mb, "resources.limits.memory"),

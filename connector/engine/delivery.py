@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, assert_never
 
 from connector.domain.ambiguity import after_ambiguous, confirmation
@@ -41,7 +42,7 @@ from connector.domain.outcomes import (
     Retry,
 )
 from connector.domain.responses import interpret
-from connector.engine.admission import State
+from connector.engine.admission import TOO_MANY, Failure
 from connector.engine.assignment import Assignment, Life
 from connector.engine.books import knowledge_of, parks_its_order
 from connector.engine.observations import (
@@ -55,6 +56,7 @@ from connector.engine.observations import (
     StaleCompletion,
     TokenLookedUp,
 )
+from connector.engine.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from connector.engine.dead_letter_limit import DeadLetterLimit
     from connector.engine.lanes import Lane, Lanes
     from connector.engine.letters import Letters
+    from connector.engine.patience import Patience
     from connector.engine.ports import Clock, EventTrace, Observer, OrderApi, RawRecord, SessionTable, TopicPartition
     from connector.engine.standstill import Standstill
     from connector.engine.task import Task
@@ -82,6 +85,8 @@ _ASK_AGAIN_SECONDS = 0.1
 
 _WHETHER_WE_ARE_SERVED = frozenset((Question.FORBIDDEN, Question.PROBE))
 """What is asked when an answer may mean that Button serves us no more; it opens nothing that is closed."""
+
+_UNSERVED = (Retry, Ambiguous, Halt)
 
 _UNREADABLE = Reject(
     "unreadable_order",
@@ -107,6 +112,7 @@ class Surroundings:
     letters: Letters
     observer: Observer
     admission: Admission
+    patience: Patience
     backoff: Backoff
     random: Random
     may_start: Callable[[TopicPartition], bool]
@@ -129,8 +135,16 @@ class Delivery:
         self._observe = surroundings.observer
         self._admission = surroundings.admission
         self._books = surroundings.books
-        self._reopened = asyncio.Event()
-        self.in_flight = 0
+        self._patience = surroundings.patience
+        self._workers = Workers(surroundings.admission, self._begin_worker)
+        self._is_lag_measured = False
+
+    def _begin_worker(self) -> None:
+        self._use.spawn(self.work())
+
+    def start(self) -> None:
+        """Have as many workers as may be of use, from now on."""
+        self._workers.attend()
 
     async def work(self) -> None:
         """Work on one lane after the other, for ever."""
@@ -221,18 +235,26 @@ class Delivery:
 
     async def _deliver(self, lane: Lane[Task], task: Task) -> None:
         loop = asyncio.get_running_loop()
-        while (wait_seconds := self._admission.try_start(loop.time())) > 0.0:
-            await self._reopening(wait_seconds)
         assignment = task.assignment
-        if not assignment.is_owned:
-            self._admission.abandoned(loop.time())
-            self._lanes.settle(lane)
-            return
-        if task.term != assignment.term or not self._use.may_start(assignment.topic_partition):
-            self._admission.abandoned(loop.time())
+        if not self._use.may_start(assignment.topic_partition):
             self._lanes.offer_later(lane, _ASK_AGAIN_SECONDS)
             return
+        if not self._admission.is_open and _has_failed_twice(task) and self._lanes.give_way(lane, _is_no_suspect):
+            return
+        if (wait_seconds := self._admission.try_start(loop.time())) > 0.0:
+            if wait_seconds < inf:
+                self._let_wait(task)
+            self._lanes.put_back(lane)
+            await self._workers.rest(wait_seconds)
+            return
         await self._attempt(lane, task, loop)
+
+    def _let_wait(self, task: Task) -> None:
+        """Forget what may be otherwise by the time that the other side is open again."""
+        if task.asked is not None and task.asked.question in _WHETHER_WE_ARE_SERVED:
+            task.asked = None
+        if task.asked is None and self._books is not None:
+            task.call = None
 
     async def _attempt(self, lane: Lane[Task], task: Task, loop: asyncio.AbstractEventLoop) -> None:
         decided, asked = task.call, task.asked
@@ -242,9 +264,9 @@ class Delivery:
         call = decided if asked is None else Lookup(PROBE_ORDER_ID if asked.is_probe else task.event.order_id or "")
         operation = operation_of(call)
         task.attempts += 1
-        self.in_flight += 1
         task.assignment.begin()
-        started = loop.time()
+        task.started = started = loop.time()
+        is_served, is_telling = False, task.failing is None
         try:
             answered = self._use.orders.send(call)
             reply = await (answered if task.trace is None else task.trace.attempt(operation, task.attempts, answered))
@@ -252,14 +274,30 @@ class Delivery:
             outcome = interpret(operation, reply, knowledge_of(task.order), self._use.answers)
             result = "applied" if isinstance(outcome, Applied) else outcome.reason
             self._observe(AttemptFinished(operation, result, now - started))
+            is_served = not isinstance(outcome, _UNSERVED)
+            if task.attempts == 1:
+                self._patience.first_attempt(is_served=is_served)
             if asked is None:
                 self._judge(lane, task, operation, reply, outcome, now)
             else:
                 self._settle(lane, task, decided, asked, outcome, now)
         finally:
             # Last of all: a drain that waits for this assignment must find whatever the answer led to.
-            self.in_flight -= 1
+            self._ended(loop, started, is_served=is_served, is_telling=is_telling)
             task.assignment.end()
+
+    def _ended(self, loop: asyncio.AbstractEventLoop, started: float, *, is_served: bool, is_telling: bool) -> None:
+        now = loop.time()
+        if not self._is_lag_measured:
+            self._is_lag_measured = True
+            loop.call_soon(self._note_lag, loop, now)
+        is_changed = self._admission.ended(started, now, is_served=is_served, is_telling=is_telling)
+        if is_changed or self._workers.is_any_resting:
+            self._workers.attend()
+
+    def _note_lag(self, loop: asyncio.AbstractEventLoop, since: float) -> None:
+        self._is_lag_measured = False
+        self._admission.lagged(loop.time() - since)
 
     # What came of it.
 
@@ -316,10 +354,13 @@ class Delivery:
             case Ambiguous():
                 self._unknown(lane, task, operation, outcome, now)
             case LookUp():
-                if outcome.question in _WHETHER_WE_ARE_SERVED:
-                    self._admission.abandoned(now)
-                    self._reopened.set()
-                else:
+                if outcome.question in _WHETHER_WE_ARE_SERVED and not self._admission.is_open:
+                    self._admission.undecided(now)
+                    task.asked = outcome
+                    self._lanes.put_back(lane)  # First of all: the two answers belong together.
+                    self._workers.reconsider()
+                    return
+                if outcome.question not in _WHETHER_WE_ARE_SERVED:
                     self._answered()
                 self._ask(lane, task, outcome)
             case Refused() | Finalized():
@@ -327,7 +368,7 @@ class Delivery:
                 self._bury(lane, task, Stage.DELIVER, Reject(outcome.reason, outcome.message))
             case Halt():
                 self._admission.unauthorized(now, outcome.reason, outcome.message)
-                self._reopened.set()
+                self._workers.reconsider()
                 self._lanes.offer(lane)
             case Found(order=order):
                 self._answered()
@@ -372,30 +413,48 @@ class Delivery:
             self._lanes.offer(lane)
 
     def _again(self, lane: Lane[Task], task: Task, operation: Operation, outcome: Retry, now: float) -> None:
-        delay_seconds = self._use.backoff.draw(task.attempts, self._use.random) + (outcome.after_seconds or 0.0)
+        own_seconds = self._use.backoff.draw(task.attempts, self._use.random)
+        delay_seconds = own_seconds + (outcome.after_seconds or 0.0)
+        is_suspect = outcome.reason != TOO_MANY and self._patience.failed(
+            task,
+            now - task.started,
+            own_seconds,
+            self._admission.outages,
+        )
         if outcome.is_of_the_order:
             self._answered()
             self._report(task, operation, outcome, delay_seconds)
         else:
-            self._failed(task, operation, outcome, now, delay_seconds)
+            self._failed(task, operation, outcome, now, delay_seconds, is_suspect=is_suspect)
+        if is_suspect and (reject := self._given_up(task, outcome.message)) is not None:
+            self._bury(lane, task, Stage.DELIVER, reject)
+            return
         if self._books is not None:
             task.call = None  # More may be known by then, and what is told must be all of it.
         self._lanes.offer_later(lane, delay_seconds)
 
-    def _failed(
+    def _given_up(self, task: Task, last: str) -> Reject | None:
+        is_oldest = task.assignment.tracker.committable() == task.record.offset
+        return self._patience.over(task, is_oldest=is_oldest, last=last)
+
+    def _failed(  # noqa: PLR0913  what failed, and what follows
         self,
         task: Task,
         operation: Operation,
         outcome: Retry | LookUp,
         now: float,
         delay_seconds: float,
+        *,
+        is_suspect: bool = False,
     ) -> None:
         """Tell the admission of an attempt that the other side could not serve."""
         after_seconds = outcome.after_seconds if isinstance(outcome, Retry) else None
-        order_id = task.event.order_id or ""
-        self._admission.failed(now, order_id, outcome.reason, outcome.message, after_seconds)
-        if self._admission.state is not State.RUNNING:
-            self._reopened.set()  # Those who waited for this probe may be the next one.
+        self._admission.failed(
+            Failure(task.started, now, task.event.order_id or "", outcome.reason, outcome.message, after_seconds),
+            is_suspect=is_suspect,
+        )
+        if not self._admission.is_open:
+            self._workers.reconsider()  # Those who waited for this probe may be the next one.
         self._report(task, operation, outcome, delay_seconds)
 
     def _report(self, task: Task, operation: Operation, outcome: Retry | LookUp, delay_seconds: float) -> None:
@@ -564,19 +623,18 @@ class Delivery:
     # The admission.
 
     def _answered(self) -> None:
-        was_open = self._admission.state is State.RUNNING
-        self._admission.answered()
+        was_open = self._admission.is_open
+        self._admission.answered(asyncio.get_running_loop().time())
         if not was_open:
-            self._reopened.set()
+            self._workers.reconsider()
 
-    async def _reopening(self, wait_seconds: float) -> None:
-        """Wait until the admission may think otherwise: its state changed, or the time that it named is over."""
-        self._reopened.clear()
-        try:
-            async with asyncio.timeout(wait_seconds):
-                await self._reopened.wait()
-        except TimeoutError:
-            pass
+
+def _has_failed_twice(task: Task) -> bool:
+    return task.failing is not None and task.failing.failures > 1
+
+
+def _is_no_suspect(task: Task) -> bool:
+    return not _has_failed_twice(task)
 
 
 def _fact_in_ledger(task: Task, call: Call) -> Fact | None:

@@ -27,6 +27,7 @@ from connector.engine.admission import Admission
 from connector.engine.assignment import Assignment, Life
 from connector.engine.backoff import Backoff
 from connector.engine.books import Books
+from connector.engine.concurrency import Concurrency
 from connector.engine.dead_letter_limit import DeadLetterLimit, LimitOptions
 from connector.engine.delivery import Delivery, Surroundings
 from connector.engine.lanes import Lanes
@@ -41,6 +42,7 @@ from connector.engine.observations import (
     RecordsReceived,
     TombstoneSkipped,
 )
+from connector.engine.patience import Patience
 from connector.engine.ports import Origin, TopicPartition
 from connector.engine.standstill import Standstill
 from connector.engine.sweeper import Sweeper
@@ -77,7 +79,9 @@ DEFAULT_PROBE = Backoff(initial_seconds=0.25, max_seconds=5.0)
 class EngineOptions:
     """How the engine behaves; durations in seconds.
 
-    ``concurrency`` is the number of calls in flight, ``policy`` what may be told to Button, ``answers`` what its
+    As many calls are in flight as turn out to be of use, ``max_concurrency`` at most, or just ``concurrency`` if given.
+    An event is given up that fails for ``poison_seconds`` while other orders succeed, or for ``pin_seconds`` where it
+    holds up its partition's commit. ``policy`` is what may be told to Button, ``answers`` what its
     answers are judged by. A purchase without a token waits until it is ``token_wait_seconds`` old. Offsets are
     committed when so many events are complete, and at least once in the interval. An event older than
     ``horizon_ms`` is not told, because the ledger may have forgotten its order. The ledger is swept every
@@ -85,7 +89,10 @@ class EngineOptions:
     halt deciding.
     """
 
-    concurrency: int = 64
+    concurrency: int | None = None
+    max_concurrency: int = 512
+    poison_seconds: float = 300.0
+    pin_seconds: float = 60.0
     commit_after_events: int = 250
     commit_interval_seconds: float = 1.0
     drain_seconds: float = 30.0
@@ -135,7 +142,9 @@ class Engine:
         self._tasks: asyncio.TaskGroup | None = None
         self._commit_due = asyncio.Event()
         self._completed = 0
-        self.admission = Admission(options.probe, random, ports.observer)
+        is_adaptive = options.concurrency is None
+        concurrency = Concurrency(options.concurrency or options.max_concurrency, is_adaptive=is_adaptive)
+        self.admission = Admission(options.probe, random, ports.observer, concurrency)
         self.limit = DeadLetterLimit(options.limit, ports.observer)
         self._standstill = Standstill(self.limit, self._lanes)
         self._letters = letters = Letters(
@@ -156,6 +165,7 @@ class Engine:
                 letters=letters,
                 observer=ports.observer,
                 admission=self.admission,
+                patience=Patience(options.poison_seconds, options.pin_seconds),
                 backoff=options.retry,
                 random=random,
                 may_start=ports.may_start,
@@ -184,8 +194,7 @@ class Engine:
                 interval_seconds = self._options.sweep_interval_seconds
                 sweeper = Sweeper(self._ports.ledger, self._letters, self._is_sweeping, interval_seconds)
                 tasks.create_task(sweeper.run())
-            for _ in range(self._options.concurrency):
-                tasks.create_task(self._delivery.work())
+            self._delivery.start()
 
     def _is_sweeping(self) -> bool:
         assignment = self._assignments.get(TopicPartition(self._options.first_topic, 0))
@@ -467,7 +476,7 @@ class Engine:
     @property
     def in_flight(self) -> int:
         """Calls that are on their way."""
-        return self._delivery.in_flight
+        return self.admission.in_flight
 
     @property
     def lanes(self) -> int:

@@ -103,6 +103,24 @@ class Lanes(Generic[TaskT]):
         """Offer a held lane after a time; no worker is bound meanwhile."""
         lane.timer = asyncio.get_running_loop().call_later(delay_seconds, self.offer, lane)
 
+    def put_back(self, lane: Lane[TaskT]) -> None:
+        """Let go of a held lane without handing it on: whoever takes the next one takes it."""
+        self._ready.appendleft(lane)
+
+    def give_way(self, lane: Lane[TaskT], is_better: Callable[[TaskT], bool]) -> bool:
+        """Put a held lane behind a better one, if there is one that is ready or can be taken in; else keep it."""
+        while (better := next((each for each in self._ready if is_better(each.tasks[0])), None)) is None:
+            waiting = len(self._workers)
+            if not self._refill():
+                return False
+            if len(self._workers) < waiting:
+                break  # The new one is in good hands.
+        if better is not None:
+            self._ready.remove(better)
+            self._ready.appendleft(better)
+        self._ready.append(lane)
+        return True
+
     def purge(self, is_dead: Callable[[TaskT], bool]) -> None:
         """Drop dead tasks behind the first of each lane, and wake lanes that wait for the sake of a dead first one.
 

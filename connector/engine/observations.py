@@ -141,7 +141,7 @@ class TokenLookedUp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionChanged:
-    """Who may send now: ``running``, ``probing`` or ``halted``, and why."""
+    """Who may send now: ``running``, ``limited``, ``probing`` or ``halted``, and why."""
 
     state: str
     reason: str

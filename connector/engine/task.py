@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from connector.domain.outcomes import LookUp
     from connector.domain.replays import Replay
     from connector.engine.assignment import Assignment
+    from connector.engine.patience import Failing
     from connector.engine.ports import EventTrace, RawRecord
 
 
@@ -26,7 +27,7 @@ class Task:
     a ledger, ``term`` the assignment's when it was made. ``is_unanswered`` says that an attempt at the call got no
     answer, ``is_absent`` that Button was asked and knows no such order, ``has_waited`` that it had its time to wait
     for a token, ``looked_up_at`` (the loop's time) since when the event is looked up. ``replay`` is there where the
-    record is a replay.
+    record is a replay. ``started`` is when its last attempt began, ``failing`` how its attempts have failed, if any.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Task:
         "attempts",
         "call",
         "event",
+        "failing",
         "has_waited",
         "index",
         "is_absent",
@@ -43,6 +45,7 @@ class Task:
         "order",
         "record",
         "replay",
+        "started",
         "term",
         "token_source",
         "trace",
@@ -68,6 +71,8 @@ class Task:
         self.order: OrderFacts | None = None
         self.term = 0
         self.attempts = 0
+        self.started = 0.0
+        self.failing: Failing | None = None
         self.token_source = ""
         self.has_waited = False
         self.is_unanswered = False

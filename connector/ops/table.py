@@ -94,7 +94,7 @@ FACTS_UNCLEAN = Counter(
 )
 ADMISSION_STATE = Gauge(
     _PREFIX + "admission_state",
-    "1 for what calls may do now: running, probing or halted.",
+    "1 for what calls may do now: running, limited, probing or halted.",
     ("state",),
 )
 DEAD_LETTERS_HALTED = Tracked(
@@ -179,6 +179,10 @@ OLDEST_UNFINISHED = Tracked(
     "How long ago the oldest of them was written, by the time that Kafka has of it; 0 where there is none.",
     ("topic", "partition"),
 )
+CALLS_LIMIT = Tracked(
+    _PREFIX + "calls_limit",
+    "Calls to Button that may be under way at once; found by trying, unless delivery.adaptive_concurrency is off.",
+)
 CALLS_IN_FLIGHT = Tracked(_PREFIX + "calls_in_flight", "Calls to Button that are under way.")
 LANES = Tracked(_PREFIX + "lanes", "Orders with an event that is not complete.")
 LAST_POLL_AGE = Tracked(_PREFIX + "last_poll_age_seconds", "How long ago the polling thread was last seen alive.")
@@ -219,6 +223,7 @@ TABLE: tuple[Metric, ...] = (
     UNCOMMITTED_RECORDS,
     UNFINISHED_RECORDS,
     OLDEST_UNFINISHED,
+    CALLS_LIMIT,
     CALLS_IN_FLIGHT,
     LANES,
     LAST_POLL_AGE,
@@ -235,7 +240,8 @@ LABELS = {
     "result": "`applied`, or the reason of any other answer, or of none",
     "source": "`event`, `session` or `user`; `only_newer` when all known tokens are younger than the order; `none`",
     "stage": "who gave up: `decode`, `map` or `deliver`",
-    "state": "`running`, `probing` (one call at a time, to see) or `halted` (the API key is refused)",
+    "state": "`running`, `limited` (Button asked to wait, or a rate holds calls back), `probing` (one call at a time, "
+    "to see) or `halted` (the API key is refused)",
     "table": "the table that is kept from a compacted topic: `sessions`",
     "topic": "a source topic",
     "version": "the version of the connector",

@@ -14,9 +14,14 @@ from connector.settings.base import Area, Seconds
 class DeliverySettings(Area):
     """How events are brought to Button."""
 
-    concurrency: Annotated[int, Field(ge=1, le=4_096)] = Field(
-        default=64,
-        description="Calls that may be under way at once.",
+    max_concurrency: Annotated[int, Field(ge=1, le=4_096)] = Field(
+        default=512,
+        description="Calls that may be under way at once, at most.",
+    )
+    adaptive_concurrency: bool = Field(
+        default=True,
+        description="Find by itself how many calls under way are of use, up to max_concurrency; false makes that many "
+        "whatever comes of it.",
     )
     max_uncommitted_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=5_000,
@@ -37,6 +42,16 @@ class DeliverySettings(Area):
         description="The longest wait before the first retry; it doubles with every further one.",
     )
     retry_max_seconds: Seconds = Field(default=30.0, description="The longest wait before any retry.")
+    poison_seconds: Seconds = Field(
+        default=300.0,
+        description="How long one order may fail while others succeed before its event becomes a dead letter. Time in "
+        "which others fail as well, and any waiting, does not count.",
+    )
+    pin_seconds: Seconds = Field(
+        default=60.0,
+        description="The same for an event whose record is the oldest of its partition that is not done, so that no "
+        "offset behind it can be committed.",
+    )
     shutdown_seconds: Seconds = Field(
         default=45.0,
         description="How long the connector may take to stop after SIGTERM: the drain, then leaving the group. Keep it "

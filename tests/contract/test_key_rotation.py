@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 pytestmark = [for_each_transport, pytest.mark.timeout(60)]
 
 OLD, NEW = "sk-sandbox", "sk-next"
-OPTIONS = EngineOptions(retry=Backoff(0.01, 0.05), probe=Backoff(0.02, 0.1), commit_interval_seconds=0.05)
+OPTIONS = EngineOptions(
+    concurrency=64, retry=Backoff(0.01, 0.05), probe=Backoff(0.02, 0.1), commit_interval_seconds=0.05
+)
 
 
 def log_of(observations: Iterable[Observation]) -> list[dict[str, object]]:

@@ -66,7 +66,7 @@ class Run:
             "kafka": {"session_timeout_ms": 6_000, "group_protocol": group_protocol},
             "schema_registry": {"url": registry.url},
             "delivery": {
-                "concurrency": 128,
+                "max_concurrency": 128,
                 "max_uncommitted_records": MAX_UNCOMMITTED,
                 "retry_max_seconds": 2,
                 "drain_seconds": 11,

@@ -26,7 +26,7 @@ SLOW = {"delay_share": 1.0, "delay_ms": 400}
 UNCOMMITTED = 200
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "delivery": {
-        "concurrency": 32,
+        "max_concurrency": 32,
         "max_uncommitted_records": UNCOMMITTED,
         "drain_seconds": 11,
         "shutdown_seconds": 15,

@@ -94,7 +94,7 @@ def test_every_contradiction_has_a_case_that_fails() -> None:
     [
         ("config.delivery.concurency=64", "additional properties 'concurency' not allowed"),
         ("config.button.api_key=sk-1", "additional properties 'api_key' not allowed"),
-        ("config.delivery.concurrency=0", "minimum: got 0, want 1"),
+        ("config.delivery.max_concurrency=0", "minimum: got 0, want 1"),
         ("replicaCount=3", "additional properties 'replicaCount' not allowed"),
         ("workload=DaemonSet", "value must be one of 'StatefulSet', 'Deployment'"),
         ("persistence.enabled=perhaps", "got string, want boolean"),
@@ -148,7 +148,7 @@ def test_a_change_of_the_settings_rolls_the_pods_and_nothing_else_does(helm: Hel
         return rendered["StatefulSet"]["spec"]["template"]
 
     assert pods() == pods("--set", "podDisruptionBudget.maxUnavailable=2,networkPolicy.kafkaPorts={9095}")
-    assert pods() != pods("--set", "config.delivery.concurrency=65")
+    assert pods() != pods("--set", "config.delivery.max_concurrency=65")
 
 
 def test_a_scanner_finds_nothing_but_what_is_meant(python_tools: Path, helm: Helm, tmp_path: Path) -> None:

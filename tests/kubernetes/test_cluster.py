@@ -123,14 +123,14 @@ def test_a_changed_setting_rolls_pods_one_by_one_and_a_rollback_rolls_them_back(
     home.helm("install", "--set", "replicas=3", *_WAIT)
     before = home.pods()
     with home.watched() as events:
-        home.helm("upgrade", "--set", "replicas=3,config.delivery.concurrency=32", *_WAIT)
+        home.helm("upgrade", "--set", "replicas=3,config.delivery.max_concurrency=32", *_WAIT)
     after = home.pods()
     assert {name: pod["metadata"]["uid"] for name, pod in before.items()}.keys() == after.keys()
     assert all(after[name]["metadata"]["uid"] != before[name]["metadata"]["uid"] for name in before)
     assert _fewest_available(events, before) == 2
     gone = [each["object"]["metadata"]["name"] for each in events if each["type"] == "DELETED"]
     assert gone == ["button-connector-2", "button-connector-1", "button-connector-0"]
-    assert "concurrency: 32" in home.items("configmaps")[0]["data"]["connector.yaml"]
+    assert "max_concurrency: 32" in home.items("configmaps")[0]["data"]["connector.yaml"]
     home.helm("rollback", "1", *_WAIT)
     assert _checksums(home.pods()) == _checksums(before) != _checksums(after)
 

@@ -31,22 +31,22 @@ def lines_for(tmp_path: Path, text: str, **environ: str) -> list[str]:
     ("added", "line"),
     [
         (
-            "delivery:\n  concurrency: many\n",
+            "delivery:\n  max_concurrency: many\n",
             (
-                "delivery.concurrency: 'many' is not a whole number (connector.yaml, line 6). "
-                "Give a whole number, for example 64."
+                "delivery.max_concurrency: 'many' is not a whole number (connector.yaml, line 6). "
+                "Give a whole number, for example 512."
             ),
         ),
         (
-            "delivery:\n  concurrency: 0\n",
+            "delivery:\n  max_concurrency: 0\n",
             (
-                "delivery.concurrency: 0 is too small (connector.yaml, line 6). "
-                "Give a value of at least 1, for example 64."
+                "delivery.max_concurrency: 0 is too small (connector.yaml, line 6). "
+                "Give a value of at least 1, for example 512."
             ),
         ),
         (
-            "delivery:\n  concurrency: true\n",
-            "delivery.concurrency: true is not a number (connector.yaml, line 6). Give a number.",
+            "delivery:\n  max_concurrency: true\n",
+            "delivery.max_concurrency: true is not a number (connector.yaml, line 6). Give a number.",
         ),
         (
             "delivery:\n  drain_seconds: .inf\n",
@@ -92,10 +92,10 @@ def lines_for(tmp_path: Path, text: str, **environ: str) -> list[str]:
             "sessions.topc: there is no such setting (connector.yaml, line 6). Did you mean sessions.topic?",
         ),
         (
-            "sessions:\n  concurrency: 3\n",
+            "sessions:\n  max_concurrency: 3\n",
             (
-                "sessions.concurrency: there is no such setting (connector.yaml, line 6). "
-                "Did you mean delivery.concurrency?"
+                "sessions.max_concurrency: there is no such setting (connector.yaml, line 6). "
+                "Did you mean delivery.max_concurrency?"
             ),
         ),
         (
@@ -164,12 +164,12 @@ def test_brokers_must_be_hosts_with_ports(tmp_path: Path, servers: str) -> None:
 
 def test_everything_is_said_in_one_go(tmp_path: Path) -> None:
     """Nobody has to start five times to learn of five mistakes."""
-    text = "delivery:\n  concurrency: many\nsesions: {}\n"
+    text = "delivery:\n  max_concurrency: many\nsesions: {}\n"
     keys = [line.split(": ")[0] for line in lines_for(tmp_path, text, BUTTON_CONNECTOR__KAFAK__GROUP_ID="x")]
     assert sorted(keys) == [
         "BUTTON_CONNECTOR__KAFAK__GROUP_ID",
         "button.api_key",
-        "delivery.concurrency",
+        "delivery.max_concurrency",
         "kafka.bootstrap_servers",
         "sesions",
     ]

@@ -45,9 +45,9 @@ def test_the_environment_alone_is_enough() -> None:
 
 def test_the_environment_wins_over_the_file_setting_by_setting(config: Path) -> None:
     """A variable replaces one setting and leaves its neighbours as the file has them."""
-    config.write_text(SMALLEST + "delivery:\n  concurrency: 8\n  drain_seconds: 40\n")
-    settings = load(config, {"BUTTON_CONNECTOR__DELIVERY__CONCURRENCY": "16"})
-    assert (settings.delivery.concurrency, settings.delivery.drain_seconds) == (16, 40.0)
+    config.write_text(SMALLEST + "delivery:\n  max_concurrency: 8\n  drain_seconds: 40\n")
+    settings = load(config, {"BUTTON_CONNECTOR__DELIVERY__MAX_CONCURRENCY": "16"})
+    assert (settings.delivery.max_concurrency, settings.delivery.drain_seconds) == (16, 40.0)
 
 
 @pytest.mark.parametrize("text", ["orders-a, orders-b", '["orders-a", "orders-b"]'])
@@ -89,9 +89,9 @@ def test_merge_keys_and_aliases_of_yaml_are_no_doubles(config: Path) -> None:
     config.write_text(
         "kafka: &base\n  bootstrap_servers: a:1\n"
         "button:\n  api_key: sk-x\n"
-        "delivery:\n  <<: {concurrency: 3}\n  concurrency: 4\n",
+        "delivery:\n  <<: {max_concurrency: 3}\n  max_concurrency: 4\n",
     )
-    assert load(config, {}).delivery.concurrency == 4
+    assert load(config, {}).delivery.max_concurrency == 4
 
 
 def test_a_key_file_is_read_anew_every_time(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many calls may be under way at once, against servers that are made of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connector.engine.concurrency import FIRST_LIMIT, Concurrency
+from tests.support.closed_loop import ClosedLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+OWN_SECONDS = 0.0005
+"""Two thousand calls a second are what such a process can do."""
+ENDLESS = 100_000
+
+
+def _takes(seconds: float, spread: float = 0.1) -> Callable[[Random, float], float]:
+    def draw(random: Random, _now: float) -> float:
+        return seconds * (1.0 + random.uniform(-spread, spread))
+
+    return draw
+
+
+def _loop(seconds: float, places: int = ENDLESS, spread: float = 0.1, own_seconds: float = OWN_SECONDS) -> ClosedLoop:
+    return ClosedLoop(own_seconds, places, _takes(seconds, spread))
+
+
+def test_it_starts_low() -> None:
+    """Whoever comes is not met by hundreds of calls at once."""
+    assert Concurrency(512).limit == FIRST_LIMIT
+    assert Concurrency(3).limit == 3
+
+
+@pytest.mark.parametrize("seconds", [0.0005, 0.01, 0.05, 0.1])
+def test_the_process_comes_to_its_full_speed_whatever_the_latency(seconds: float) -> None:
+    """What one core can do is done, without a setting; within three seconds."""
+    concurrency, loop = Concurrency(512), _loop(seconds)
+    loop.play(concurrency, 3.0)
+    assert loop.play(concurrency, 4.0).per_second >= 0.9 / OWN_SECONDS
+
+
+def test_where_we_are_the_bottleneck_more_calls_are_not_piled_up() -> None:
+    """Calls that only wait for our own loop would make drains longer and no call faster."""
+    played = _loop(0.0005).play(Concurrency(512), 60.0)
+    assert played.limit <= 256
+
+
+@pytest.mark.parametrize(("places", "seconds"), [(4, 0.02), (20, 0.05), (60, 0.1), (1, 0.005)])
+def test_a_server_with_so_many_places_gets_about_so_many_calls(places: int, seconds: float) -> None:
+    """The knee: nearly all that the server can do, and latency near what it is without a queue."""
+    played = _loop(seconds, places).play(Concurrency(512), 60.0)
+    assert played.per_second >= 0.9 * places / seconds
+    assert played.latency_seconds <= seconds * 1.5 + 0.03
+
+
+def test_a_server_that_becomes_slower_for_itself_is_not_starved() -> None:
+    """Latency that stays when the limit shrinks is not our doing: the new one is the baseline."""
+    concurrency = Concurrency(512)
+    loop = _loop(0.02)
+    loop.play(concurrency, 10.0)
+    loop.server_seconds = _takes(0.1)
+    loop.play(concurrency, 5.0)
+    assert loop.play(concurrency, 10.0).per_second >= 0.9 / OWN_SECONDS
+
+
+def test_a_server_that_becomes_smaller_gets_less() -> None:
+    """Half of it was taken away: latency doubles, and the limit follows."""
+    concurrency = Concurrency(512)
+    loop = _loop(0.05, places=64)
+    loop.play(concurrency, 20.0)
+    loop.places = 16
+    played = loop.play(concurrency, 40.0)
+    assert played.latency_seconds <= 0.05 * 1.5 + 0.025
+    assert played.per_second >= 0.9 * 16 / 0.05
+
+
+def test_a_few_refusals_are_everyday_life() -> None:
+    """One 503 in two hundred does not bring the limit down to nothing."""
+    loop = _loop(0.05)
+    loop.is_refused = lambda random, _now, _open: random.random() < 0.005
+    assert loop.play(Concurrency(512), 30.0).per_second >= 0.85 / OWN_SECONDS
+
+
+def test_a_server_that_refuses_what_is_too_much_is_refused_little() -> None:
+    """More than thirty at once get a 503: some thirty it will be."""
+    loop = _loop(0.05)
+    loop.is_refused = lambda _random, _now, in_flight: in_flight >= 30
+    played = loop.play(Concurrency(512), 60.0)
+    assert played.per_second >= 0.7 * 30 / 0.05
+    assert played.refused_per_second <= 0.15 * played.per_second
+
+
+def test_latency_that_is_as_it_likes_does_not_hold_us_down() -> None:
+    """A wide spread is no trend."""
+    assert _loop(0.05, spread=0.9).play(Concurrency(512), 30.0).per_second >= 0.85 / OWN_SECONDS
+
+
+def test_an_overload_halves_the_limit_once_a_round() -> None:
+    """Refusals of calls that began before it was halved are the same piece of news."""
+    concurrency = Concurrency(64)
+    loop = _loop(0.05)
+    loop.play(concurrency, 5.0)
+    assert concurrency.limit == 64
+    for _ in range(1000):
+        concurrency.ended(loop.now - 0.01, loop.now + 0.06, is_served=False)
+    assert 32 <= concurrency.limit <= 60
+
+
+def test_a_limit_that_is_not_used_is_left_alone() -> None:
+    """Neither growth nor latency means anything then."""
+    concurrency = Concurrency(512)
+    for number in range(10_000):
+        concurrency.ended(number * 0.1, number * 0.1 + (0.01 if number < 5_000 else 1.0), is_served=True)
+    assert concurrency.limit == FIRST_LIMIT
+
+
+def test_one_that_is_not_adaptive_stays() -> None:
+    """For whoever knows better."""
+    concurrency = Concurrency(100, is_adaptive=False)
+    loop = _loop(0.01, places=2)
+    assert loop.play(concurrency, 5.0).limit == 100
+    concurrency.restart(loop.now)
+    assert concurrency.limit == 100
+
+
+def test_after_an_outage_it_starts_low_again_and_is_back_soon() -> None:
+    """What comes back is not met by everything at once."""
+    concurrency, loop = Concurrency(512), _loop(0.05)
+    loop.play(concurrency, 5.0)
+    concurrency.restart(loop.now)
+    assert concurrency.limit == FIRST_LIMIT
+    loop.play(concurrency, 2.0)
+    assert loop.play(concurrency, 2.0).per_second >= 0.9 / OWN_SECONDS
