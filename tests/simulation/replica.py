@@ -323,6 +323,10 @@ class _TopicIds:
     def look_now(self, now: float) -> None:
         """Find nothing wrong."""
 
+    def partition_count(self, topic: str) -> int:
+        """Return how many partitions this process has heard of."""
+        return len(replica_here().consumer.list_topics(REQUEST_SECONDS).topics[topic].partitions)
+
 
 _REPLICAS: dict[Process, Replica] = {}
 
