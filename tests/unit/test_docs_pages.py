@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[2]
-_DOCS = ("producers.md", "tracing.md", "ledger.md", "runbook.md", "kubernetes.md")
+_DOCS = ("producers.md", "tracing.md", "ledger.md", "dead-letters.md", "runbook.md", "kubernetes.md")
 _PAGES = [_ROOT / "CONTRIBUTING.md", *(_ROOT / "docs" / name for name in _DOCS)]
 _METRICS = {exposed_name(row) for row in table.TABLE}
 
