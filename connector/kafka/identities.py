@@ -87,6 +87,15 @@ class TopicIds:
         failures = [self._judge(topic, answer, now) for topic, answer in answers.items()]
         return next((failure for failure in failures if failure is not None), None)
 
+    def partition_count(self, topic: str) -> int:
+        """Count a topic's partitions among all topics, because asking for one by its name would create it; blocks."""
+        metadata = self._client.list_topics(timeout=_ANSWER_SECONDS).topics.get(topic)
+        if metadata is None:
+            return 0
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)
+        return len(metadata.partitions)
+
     def _ask(self, timeout_seconds: float) -> dict[str, Future[Any]]:
         return self._client.describe_topics(self._topics, request_timeout=timeout_seconds)
 

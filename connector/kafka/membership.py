@@ -70,6 +70,9 @@ class Host(Protocol):
     def fail(self, failure: KafkaFailure) -> None:
         """End the source, in order."""
 
+    def partition_count(self, topic: str) -> int:
+        """Return how many partitions a topic has; blocks, and raises ``KafkaException`` where nobody answers."""
+
     def topic_ids(self) -> Mapping[str, str]:
         """Return the ids of the topics as far as they are known; raises ``KafkaFailure`` for one made anew."""
 
@@ -250,7 +253,8 @@ class Membership:
             return {}
         while True:
             try:
-                return resolve_starts(self._consumer, partitions, self._options.start, self._host.topic_ids())
+                known, count = self._host.topic_ids(), self._host.partition_count
+                return resolve_starts(self._consumer, partitions, self._options.start, known, count)
             except KafkaException as exception:
                 self._host.on_error(kafka_error(exception))
             except KafkaFailure as failure:

@@ -278,6 +278,10 @@ class PollThread:
         self._serve(_HEARTBEAT_SECONDS)
         return self._stop_at is None
 
+    def partition_count(self, topic: str) -> int:
+        """Count a topic's partitions, by another client than the one that is polled."""
+        return self._topic_ids.partition_count(topic)
+
     def topic_ids(self) -> Mapping[str, str]:
         """Return the ids of the topics as far as they are known, after a look at them that may take a moment."""
         failure = self._topic_ids.look_now(time.monotonic())

@@ -88,8 +88,9 @@ def resolve_starts(
     """Ask the group and the topics where each partition starts; blocks.
 
     ``topic_ids`` are those that are known. ``partition_count`` asks another client: to list topics by the one whose
-    callback this is would end the process at its next callback within the same poll. Raises ``KafkaException`` when the cluster does not answer, and
-    :class:`connector.kafka.failures.KafkaFailure` when the group's offsets are those of another topic.
+    callback this is would end the process at its next callback within the same poll. Raises ``KafkaException`` when
+    the cluster does not answer, and :class:`connector.kafka.failures.KafkaFailure` when the group's offsets are those
+    of another topic.
     """
     assigned = list(partitions)
     committed = _committed(consumer, assigned)

@@ -325,7 +325,9 @@ class _TopicIds:
 
     def partition_count(self, topic: str) -> int:
         """Return how many partitions this process has heard of."""
-        return len(replica_here().consumer.list_topics(REQUEST_SECONDS).topics[topic].partitions)
+        consumer = replica_here().consumer
+        assert consumer is not None
+        return len(consumer.list_topics(REQUEST_SECONDS).topics[topic].partitions)
 
 
 _REPLICAS: dict[Process, Replica] = {}

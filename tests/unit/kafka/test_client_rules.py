@@ -167,4 +167,4 @@ async def test_what_the_thread_says_arrives_in_the_order_in_which_it_was_said() 
 def test_a_refused_question_for_the_committed_offsets_is_no_answer() -> None:
     """Nobody begins at the configured start because the group would not answer; the question is asked again [38]."""
     with pytest.raises(KafkaException, match="STALE_MEMBER_EPOCH"):
-        resolve_starts(cast("Consumer", _Client()), [FIRST], "latest", {})
+        resolve_starts(cast("Consumer", _Client()), [FIRST], "latest", {}, lambda _: 1)
