@@ -14,12 +14,15 @@ from connector.checks.ledger import ledger_findings
 from connector.checks.rights import rights_findings, session_findings
 from connector.checks.topics import topic_findings
 from connector.kafka.inspection import Untold, inspect
+from connector.kafka.ledger_topic import try_creation
 from connector.kafka.topics import check_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from connector.kafka.inspection import ClusterFacts
+    from connector.kafka.options import KafkaConnection
+    from connector.kafka.topics import Problem
     from connector.settings import Settings
 
 _AREA = "brokers"
@@ -39,9 +42,15 @@ def kafka_findings(settings: Settings, timeout_seconds: float) -> Iterator[Findi
         return
     yield ok(_AREA, "kafka.bootstrap_servers", _brokers(settings, facts))
     yield from topic_findings(settings, facts)
-    yield from ledger_findings(settings, through, facts)
+    yield from ledger_findings(settings, through, facts, _creation(settings, through, facts))
     yield from rights_findings(settings, facts)
     yield from session_findings(settings, facts)
+
+
+def _creation(settings: Settings, through: KafkaConnection, facts: ClusterFacts) -> Problem | None:
+    """Return why the ledger's topic could not be made by the start, where it is missing and shall be."""
+    is_made = settings.ledger.enabled and settings.ledger.create_topic and settings.ledger.topic not in facts.topics
+    return try_creation(wiring.ledger_topic_options(settings, through), facts) if is_made else None
 
 
 def _brokers(settings: Settings, facts: ClusterFacts) -> str:

@@ -17,17 +17,29 @@ if TYPE_CHECKING:
 
     from connector.kafka.inspection import ClusterFacts
     from connector.kafka.options import KafkaConnection
+    from connector.kafka.topics import Problem
     from connector.settings import Settings
 
 _AREA, _SETTING = "topics", "ledger.topic"
 
 
-def ledger_findings(settings: Settings, through: KafkaConnection, facts: ClusterFacts) -> Iterator[Finding]:
-    """Yield what is to be said of the ledger's topic; whose it is shows at the start."""
+def ledger_findings(
+    settings: Settings,
+    through: KafkaConnection,
+    facts: ClusterFacts,
+    creation: Problem | None = None,
+) -> Iterator[Finding]:
+    """Yield what is to be said of the ledger's topic; whose it is shows at the start.
+
+    ``creation`` is why a missing one could not be made.
+    """
     ledger = settings.ledger
     if not ledger.enabled:
         return
     topic = facts.topics.get(ledger.topic)
+    if topic is None and creation is not None:
+        yield failed(_AREA, creation.setting, creation.message)
+        return
     if topic is None and ledger.create_topic:
         yield ok(_AREA, _SETTING, f"{ledger.topic!r} does not exist; the connector creates it at its start")
         return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -74,6 +74,11 @@ def open_ledger_topic(options: LedgerTopicOptions, timeout_seconds: float = 2.0)
         return LedgerTopic(0, (_missing(options),))
     problems = (*ledger_topic_problems(options, facts), *_former_group(options))
     return LedgerTopic(facts.topics[options.topic].partitions, problems)
+
+
+def try_creation(options: LedgerTopicOptions, facts: ClusterFacts) -> Problem | None:
+    """Return why the topic could not be made; nothing is made by it."""
+    return _create(options, facts, is_only_tried=True)
 
 
 def ledger_topic_problems(options: LedgerTopicOptions, facts: ClusterFacts) -> Iterator[Problem]:
@@ -195,7 +200,7 @@ def _missing(options: LedgerTopicOptions) -> Problem:
     )
 
 
-def _create(options: LedgerTopicOptions, facts: ClusterFacts) -> Problem | None:
+def _create(options: LedgerTopicOptions, facts: ClusterFacts, *, is_only_tried: bool = False) -> Problem | None:
     config = {
         _POLICY: "compact",
         _LAG: str(_DAY_MS),
@@ -206,8 +211,9 @@ def _create(options: LedgerTopicOptions, facts: ClusterFacts) -> Problem | None:
     replicas = -1 if options.replication_factor is None else options.replication_factor
     new = NewTopic(options.topic, options.partitions, replicas, config=config)
     client = AdminClient({**options.connection.config()})
+    how: dict[str, Any] = {"operation_timeout": _REQUEST_SECONDS, "validate_only": is_only_tried}
     try:
-        client.create_topics([new], operation_timeout=_REQUEST_SECONDS)[options.topic].result(_REQUEST_SECONDS * 2)
+        client.create_topics([new], **how)[options.topic].result(_REQUEST_SECONDS * 2)
     except KafkaException as exception:
         error = kafka_error(exception)
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
