@@ -263,7 +263,6 @@ class Engine:
         assignments = [self._assignments[each] for each in partitions if each in self._assignments]
         for assignment in assignments:
             assignment.life = Life.DRAINING
-            self._let_go(assignment)
         self._lanes.purge(lambda task: not task.assignment.is_owned)
         self._standstill.let_go_of_the_dead()
         try:
