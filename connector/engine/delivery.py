@@ -389,6 +389,8 @@ class Delivery:
     def _unknown(self, lane: Lane[Task], task: Task, operation: Operation, outcome: Ambiguous, now: float) -> None:
         """See to an attempt of which nobody knows whether it was applied."""
         task.is_unanswered = True
+        if operation is not Operation.LOOKUP:
+            self._let_settle(task.assignment)
         unknown = after_ambiguous(operation, outcome, knowledge_of(task.order), self._use.answers)
         match unknown:
             case Retry():
@@ -400,6 +402,11 @@ class Delivery:
                 self._bury(lane, task, Stage.DELIVER, Reject(unknown.reason, unknown.message))
             case _:
                 assert_never(unknown)
+
+    def _let_settle(self, assignment: Assignment) -> None:
+        """Have a drain wait until a call without answer has landed: an heir's next call could be overtaken by it."""
+        assignment.begin()
+        asyncio.get_running_loop().call_later(self._use.answers.settle_seconds, assignment.end)
 
     def _confirmation(self, operation: Operation) -> LookUp | None:
         return None if self._books is None else confirmation(operation, self._use.answers)
