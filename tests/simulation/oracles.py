@@ -224,11 +224,19 @@ class Oracles:
                 continue
             held = self._group.committed.get(partition)
             at = offsets.get(TopicPartition(TOPIC, partition), held.offset if held is not None else term.start)
-            lowest = next((offset for offset, left in sorted(term.delivered.items()) if left), None)
-            if lowest is None:
-                lowest = max(term.delivered, default=at - 1) + 1
-            if at < lowest:
-                self._world.fail("P3", f"{process.name} gives partition {partition} back at {at}: {lowest} is done")
+            done = self._finished(term)
+            if at < done:
+                self._world.fail("P3", f"{process.name} gives partition {partition} back at {at}: {done} is done")
+
+    def _finished(self, term: Term) -> int:
+        """Return up to where all is finished; records without events count only where one behind them is."""
+        done = term.start
+        for offset, left in sorted(term.delivered.items()):
+            if left:
+                break
+            if self.events[term.partition, offset]:
+                done = offset + 1
+        return done
 
     # Assignments and deliveries: P6.
 
