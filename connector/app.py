@@ -154,6 +154,7 @@ class Connector:
                 tracer=self._tracing.tracer if self._tracing else None,
                 ledger=self._books.ledger if self._books else None,
                 origin_of=origins.__getitem__,
+                total_partitions=lambda: self._source.total_partitions,
             ),
             wiring.engine_options(settings),
             Random(),  # noqa: S311  jitter, not cryptography
@@ -267,6 +268,7 @@ class Connector:
         health.started_when("sessions", partial(_unfinished, "sessions", self._follower))
         if self._books is not None:
             health.started_when("ledger", partial(_unfinished, "ledger", self._books.follower))
+        health.tell("admission", lambda: self._engine.admission.state.value)
         health.ready_when("group", lambda: self._source.waits_for)
         health.ready_when("sending", self._not_sending)
         health.ready_when("membership", self._no_member)

@@ -180,6 +180,7 @@ def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
         concurrency=None if delivery.adaptive_concurrency else delivery.max_concurrency,
         max_concurrency=delivery.max_concurrency,
+        rate_limit_per_second=delivery.rate_limit_per_second,
         poison_seconds=delivery.poison_seconds,
         pin_seconds=delivery.pin_seconds,
         commit_after_events=max(1, min(_COMMIT_AFTER_EVENTS, delivery.max_uncommitted_records // _COMMITS_A_WINDOW)),

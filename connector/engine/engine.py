@@ -80,6 +80,7 @@ class EngineOptions:
     """How the engine behaves; durations in seconds.
 
     As many calls are in flight as turn out to be of use, ``max_concurrency`` at most, or just ``concurrency`` if given.
+    ``rate_limit_per_second`` is for all replicas together; each takes the share that its partitions have of all.
     An event is given up that fails for ``poison_seconds`` while other orders succeed, or for ``pin_seconds`` where it
     holds up its partition's commit. ``policy`` is what may be told to Button, ``answers`` what its
     answers are judged by. A purchase without a token waits until it is ``token_wait_seconds`` old. Offsets are
@@ -91,6 +92,7 @@ class EngineOptions:
 
     concurrency: int | None = None
     max_concurrency: int = 512
+    rate_limit_per_second: float | None = None
     poison_seconds: float = 300.0
     pin_seconds: float = 60.0
     commit_after_events: int = 250
@@ -111,7 +113,8 @@ class EngineOptions:
 class Ports:
     """The outside, as the engine sees it; ``may_start`` is asked before every start of a call.
 
-    Without a ``ledger`` only whole orders are told and taken back. ``origin_of`` tells which topic a name stands for.
+    Without a ``ledger`` only whole orders are told and taken back. ``origin_of`` tells which topic a name stands for,
+    ``total_partitions`` how many partitions there are in all, 0 if nobody knows.
     """
 
     source: Source
@@ -125,6 +128,7 @@ class Ports:
     tracer: Tracer | None = None
     ledger: OrderLedger | None = None
     origin_of: Callable[[str], Origin] = lambda _: Origin("", "")
+    total_partitions: Callable[[], int] = lambda: 0
 
 
 class Engine:
@@ -208,6 +212,7 @@ class Engine:
         """Take over partitions."""
         assigned = [Assignment(topic_partition, start) for topic_partition, start in starts.items()]
         self._assignments.update((each.topic_partition, each) for each in assigned)
+        self._share_rate()
         self._observe(PartitionsAssigned(dict(starts)))
         if self._ports.ledger is not None:
             self._hold(assigned, self._ports.ledger.barrier())
@@ -419,6 +424,13 @@ class Engine:
         for lane in suspended:
             self._lanes.offer(lane)
 
+    def _share_rate(self) -> None:
+        """Take our share of the rate that is meant for all replicas."""
+        limit, owned = self._options.rate_limit_per_second, len(self._assignments)
+        if limit is not None:
+            total = max(self._ports.total_partitions(), owned, 1)
+            self.admission.rate.configure(limit * max(owned, 1) / total)
+
     # Completion and commit.
 
     def _complete_if_ours(self, assignment: Assignment, record: RawRecord) -> None:
@@ -441,6 +453,7 @@ class Engine:
                     await self._commit_due.wait()
             except TimeoutError:
                 pass
+            self._share_rate()
             if not await self._commit():
                 await asyncio.sleep(interval_seconds)
 

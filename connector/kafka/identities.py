@@ -56,6 +56,7 @@ class TopicIds:
         self._topics = TopicCollection(list(topics))
         self._every_seconds = every_seconds
         self._ids: dict[str, str] = {}
+        self._partitions = dict.fromkeys(topics, 0)
         self._missing_since: dict[str, float] = {}
         self._has_answers = False
         self._ask_at = 0.0
@@ -65,6 +66,11 @@ class TopicIds:
     def known(self) -> Mapping[str, str]:
         """The ids that the topics had when they were first told."""
         return self._ids
+
+    @property
+    def total_partitions(self) -> int:
+        """How many partitions all topics had when they were last told, 0 while it is not known of each."""
+        return sum(self._partitions.values()) if all(self._partitions.values()) else 0
 
     def look_now(self, now: float) -> KafkaFailure | None:
         """Return why reading may not go on, by answers of now; waits a moment, not for brokers that never answer."""
@@ -101,10 +107,12 @@ class TopicIds:
 
     def _judge(self, topic: str, answer: Future[Any], now: float) -> KafkaFailure | None:
         try:
-            told = str(answer.result().topic_id)
+            described = answer.result()
         except KafkaException as exception:
             return self._judge_error(topic, kafka_error(exception), now)
         self._missing_since.pop(topic, None)
+        self._partitions[topic] = len(described.partitions)
+        told = str(described.topic_id)
         if told == _NO_ID:
             return None
         first = self._ids.setdefault(topic, told)

@@ -289,6 +289,11 @@ class PollThread:
             raise failure
         return self._topic_ids.known
 
+    @property
+    def total_partitions(self) -> int:
+        """How many partitions the topics have in all, 0 while nobody knows; may be read from any thread."""
+        return self._topic_ids.total_partitions
+
     # What the client tells.
 
     def on_error(self, error: KafkaError, place: Place = _CLUSTER) -> None:

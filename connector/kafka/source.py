@@ -90,6 +90,11 @@ class KafkaSource:
         return self._poll_thread.end_offsets
 
     @property
+    def total_partitions(self) -> int:
+        """How many partitions the topics have in all, whoever owns them; 0 while nobody knows."""
+        return self._poll_thread.total_partitions
+
+    @property
     def uncommitted_records(self) -> int:
         """Records that are delivered and not committed."""
         return self._poll_thread.window.records

@@ -9,7 +9,7 @@ Called on the event loop that also serves the verdicts, so a loop that hangs ans
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to a probe; ``reasons`` says for each check that failed why."""
+    """The answer to a probe; ``reasons`` says for each check that failed why, ``told`` is only to be known."""
 
     reasons: dict[str, str]
+    told: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -66,6 +67,7 @@ class Health:
         self._live: dict[str, Check] = {}
         self._ready: dict[str, Check] = {}
         self._started: dict[str, Check] = {}
+        self._told: dict[str, Callable[[], str]] = {}
         self._has_started = False
 
     def live_when(self, name: str, check: Check) -> None:
@@ -80,6 +82,10 @@ class Health:
         """Let a check decide about having started, too."""
         self._started[name] = check
 
+    def tell(self, name: str, ask: Callable[[], str]) -> None:
+        """Let the readiness tell something that decides nothing."""
+        self._told[name] = ask
+
     def liveness(self) -> Verdict:
         """Return whether the process still works; if not, it should be restarted."""
         return _judge(self._live)
@@ -87,7 +93,8 @@ class Health:
     def readiness(self) -> Verdict:
         """Return whether orders can be delivered now."""
         startup = self.startup() if self._started else Verdict({})
-        return _judge(self._ready) if startup.ok else startup
+        told = {name: ask() for name, ask in self._told.items()}
+        return Verdict(_judge(self._ready).reasons, told) if startup.ok else startup
 
     def startup(self) -> Verdict:
         """Return whether the start is over; once it is, it stays over."""

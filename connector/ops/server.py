@@ -111,7 +111,8 @@ def _probe(judge: Callable[[], Verdict]) -> Callable[[Request], Awaitable[Respon
     async def answer(_request: Request) -> Response:
         verdict = judge()
         status = 200 if verdict.ok else 503
-        return JSONResponse({"ok": verdict.ok, "reasons": verdict.reasons}, status, {"cache-control": "no-store"})
+        body = {"ok": verdict.ok, "reasons": verdict.reasons, **verdict.told}
+        return JSONResponse(body, status, {"cache-control": "no-store"})
 
     return answer
 

@@ -23,6 +23,12 @@ class DeliverySettings(Area):
         description="Find by itself how many calls under way are of use, up to max_concurrency; false makes that many "
         "whatever comes of it.",
     )
+    rate_limit_per_second: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="Calls per second that may be begun, over all replicas; each takes the share that its partitions "
+        "have of all. Without it only what Button refuses (429) sets a rate.",
+        examples=["200"],
+    )
     max_uncommitted_records: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=5_000,
         description="Records that may be read but not committed; bounds memory, and what is read again after a crash. "

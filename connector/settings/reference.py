@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_UNITS = {"_seconds": "s", "_ms": "ms", "_bytes": "bytes", "_records": "records", "max_concurrency": "calls"}
+_UNITS = {
+    "_seconds": "s",
+    "_per_second": "calls/s",
+    "_ms": "ms",
+    "_bytes": "bytes",
+    "_records": "records",
+    "max_concurrency": "calls",
+}
 _NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 _FORMATS = {"path": "path of a file", "password": "text, secret", "date": "date (YYYY-MM-DD)"}
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}

@@ -50,6 +50,7 @@ class Bench:
         self.letters = FakeDeadLetters()
         self.sessions = FakeSessions()
         self.seen = Recorder()
+        self.total_partitions = 0
         self.may_start: Callable[[], bool] = lambda: True
         self.engine = Engine(
             Ports(
@@ -63,6 +64,7 @@ class Bench:
                 may_start=lambda _topic_partition: self.may_start(),
                 tracer=tracer,
                 ledger=ledger,
+                total_partitions=lambda: self.total_partitions,
             ),
             options or EngineOptions(),
             Random(7),  # noqa: S311  jitter, not cryptography

@@ -137,6 +137,27 @@ def test_of_a_limit_of_two_hundred_a_second_nearly_all_is_used_with_few_refusals
     run_in_virtual_time(main())
 
 
+def test_a_rate_for_the_organization_is_shared_by_partitions() -> None:
+    """Two of eight partitions have a quarter of it; one that is given back takes its share along."""
+
+    async def main() -> None:
+        options = EngineOptions(max_concurrency=32, rate_limit_per_second=100.0)
+        bench = Bench(options)
+        bench.total_partitions = 8
+        for number in range(4000):
+            bench.emit(number % 2, purchase(f"o-{number}"))
+        async with bench.running():
+            bench.source.assign(0, 1)
+            await asyncio.sleep(2.0)
+            assert await _served_within(bench, 20.0) == pytest.approx(500, rel=0.03)
+            await bench.source.revoke(1)
+            await asyncio.sleep(2.0)
+            assert await _served_within(bench, 20.0) == pytest.approx(250, rel=0.03)
+            assert bench.engine.admission.state is State.LIMITED
+
+    run_in_virtual_time(main())
+
+
 async def _with_and_without(poison: bool) -> tuple[int, Bench]:  # noqa: FBT001  which of the two
     bench = _bench(lambda order, _now: DOWN if order == "poison" else OK, max_records=4000)
     bench.emit(0, purchase("poison" if poison else "o"))

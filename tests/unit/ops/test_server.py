@@ -51,6 +51,16 @@ async def test_each_probe_has_its_own_verdict() -> None:
     assert answers == {"/livez": 200, "/readyz": 503, "/startupz": 503, "/x": 404}
 
 
+async def test_readyz_tells_what_decides_nothing() -> None:
+    """Who looks why nothing is sent finds it beside the verdict."""
+    health = Health()
+    health.tell("admission", lambda: "limited")
+    async with OpsServer(HOST, 0, health, CollectorRegistry()) as server:
+        ready, live = await get(server, "/readyz"), await get(server, "/livez")
+    assert (ready.status_code, ready.json()) == (200, {"ok": True, "reasons": {}, "admission": "limited"})
+    assert live.json() == {"ok": True, "reasons": {}}
+
+
 async def test_metrics_are_readable_in_both_formats() -> None:
     """Prometheus' text for everybody, OpenMetrics for who asks for it."""
     metrics = Metrics(CollectorRegistry(), "1.2.3")
