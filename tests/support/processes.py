@@ -147,7 +147,16 @@ class World:
 
     def settings(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Return the settings of a connector of this world, by area, with ``changes`` over the usual ones."""
-        of_this_world: dict[str, dict[str, Any]] = {
+        of_this_world = self.addresses()
+        areas = SETTINGS.keys() | of_this_world.keys() | changes.keys()
+        merged = {
+            area: {**SETTINGS.get(area, {}), **of_this_world.get(area, {}), **changes.get(area, {})} for area in areas
+        }
+        return {area: {name: value for name, value in merged[area].items() if value is not None} for area in areas}
+
+    def addresses(self) -> dict[str, dict[str, Any]]:
+        """Return the settings that say where everything of this world is."""
+        return {
             "kafka": {
                 "bootstrap_servers": self.broker.bootstrap_servers,
                 "group_id": self.group,
@@ -158,11 +167,6 @@ class World:
             "ledger": {"topic": self.ledger},
             "button": {"base_url": self.sandbox.url},
         }
-        areas = SETTINGS.keys() | of_this_world.keys() | changes.keys()
-        merged = {
-            area: {**SETTINGS.get(area, {}), **of_this_world.get(area, {}), **changes.get(area, {})} for area in areas
-        }
-        return {area: {name: value for name, value in merged[area].items() if value is not None} for area in areas}
 
     def produce(self, records: Iterable[Produced], topic: str | None = None) -> None:
         """Write records to the events' topic, or another, and return when they are there."""
