@@ -101,7 +101,7 @@ def test_latency_that_is_as_it_likes_does_not_hold_us_down() -> None:
 
 
 def test_an_overload_halves_the_limit_once_a_round() -> None:
-    """Refusals of calls that began before it was halved are the same piece of news."""
+    """Refusals of calls that began before it was halved are the same piece of news; attempts are counted [45]."""
     concurrency = Concurrency(64)
     loop = _loop(0.05)
     loop.play(concurrency, 5.0)
