@@ -267,7 +267,7 @@ def _chosen(chosen: Filter, *, everything: bool) -> Filter:
 def _ask_for_leave(count: int) -> None:
     import sys  # noqa: PLC0415  only here
 
-    question = f"Drop {count} dead letters for good? What they say is then never told to Button."
+    question = f"Drop {count} dead letter(s) for good? What they say is then never told to Button."
     if not sys.stdin.isatty():
         fail(f"{question} Nobody is there to say yes: give --yes.", EXIT_MISUSED)
     if not typer.confirm(question, err=True):

@@ -87,7 +87,11 @@ def _few(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _counted(letters: int, orders: int) -> str:
-    return f"{letters} dead letter{'' if letters == 1 else 's'} of {orders} order{'' if orders == 1 else 's'}"
+    return f"{_letters(letters)} of {orders} order{'' if orders == 1 else 's'}"
+
+
+def _letters(count: int) -> str:
+    return f"{count} dead letter{'' if count == 1 else 's'}"
 
 
 def report_as_json(report: Report, *, is_dry: bool) -> dict[str, Any]:
@@ -114,11 +118,11 @@ def report_as_json(report: Report, *, is_dry: bool) -> dict[str, Any]:
 def print_dropped(out: Console, meant: Sequence[Letter], dropped: Dropped | None) -> None:
     """Print what was dropped, or (``None``) would be."""
     if dropped is None:
-        part(out, f"Would drop {len(meant)} dead letters", _few(map(_line, meant)))
+        part(out, f"Would drop {_letters(len(meant))}", _few(map(_line, meant)))
     else:
-        part(out, f"Dropped {len(dropped.letters)} dead letters", _few(map(_line, dropped.letters)))
+        part(out, f"Dropped {_letters(len(dropped.letters))}", _few(map(_line, dropped.letters)))
         if dropped.orphans:
-            say(out, f"\n{dropped.orphans} marks whose letters are gone were taken out of the ledger.")
+            say(out, f"\nMarks in the ledger whose letters are gone, taken out as well: {dropped.orphans}.")
     if not meant and not (dropped and dropped.orphans):
         say(out, "No open dead letter is meant. See dlq list.")
 

@@ -79,4 +79,4 @@ def _where(view: LetterView) -> Iterator[str]:
     if letter.reference is not None:
         yield f"its value is not in it: {letter.reference.size} bytes, SHA-256 {letter.reference.sha256}"
     if view.others:
-        yield f"{len(view.others)} more open letters of the order: {', '.join(str(each.place) for each in view.others)}"
+        yield f"other open letters of the order: {', '.join(str(each.place) for each in view.others)}"

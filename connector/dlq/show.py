@@ -8,11 +8,12 @@ settings of today. Sends nothing and looks up no session.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.dlq.letters import State
 from connector.dlq.view import as_json
-from connector.explain.work import Explainer, Options, Unexplained
+from connector.explain.work import NO_CLUSTER, Explainer, Options, Unexplained
 
 if TYPE_CHECKING:
     from connector.dlq.asking import Asking
@@ -69,9 +70,15 @@ def show(place: Place, asking: Asking) -> LetterView | None:
     return LetterView(letter, explanations[index] if explanations else None, why, len(explanations), others)
 
 
+def _is_unasked(explanation: Explanation) -> bool:
+    return explanation.token is not None and explanation.token.why == NO_CLUSTER
+
+
 async def _explain(record: RawRecord, asking: Asking) -> tuple[list[Explanation], str]:
     explainer = Explainer(Options(asking.settings, None, asking.silence_seconds, shows_personal=False))
     try:
-        return await explainer.explain_record(record), ""
+        explained = await explainer.explain_record(record)
+        # That nobody looked is said of the command as a whole; the rest of the explanation would only repeat it.
+        return [replace(each, token=None) if _is_unasked(each) else each for each in explained], ""
     except Unexplained as why:
         return [], str(why)

@@ -10,7 +10,7 @@ from connector.domain.orders import Reject
 from connector.domain.replays import PREFIX, Replay
 from connector.engine.engine import EngineOptions
 from connector.engine.observations import EventSkipped
-from tests.simulation.test_engine_with_ledger import SHIRT, Rig, bought, returned
+from tests.simulation.test_engine_with_ledger import SHIRT, SLOW, Rig, bought, returned
 from tests.support.polling import eventually
 from tests.support.virtual_time import run_in_virtual_time
 
@@ -85,6 +85,23 @@ def test_a_replayed_order_is_told_in_its_order_and_is_free_with_the_last_letter(
         assert rig.at_button("o-1") == (500, {"shirt": 1})
         assert len(rig.letters.letters) == 4
         assert rig.calls() == ["create", "update", "update", "update", "update"]
+
+    run_in_virtual_time(main())
+
+
+def test_a_replay_is_complete_only_when_its_mark_is_gone() -> None:
+    """A crash in between would leave an order parked for ever, with no letter to free it [1]."""
+
+    async def main() -> None:
+        rig = Rig(SLOW)
+        broken = rig.emit(0, _unpayable("o-1"))
+        async with rig.running():
+            rig.source.assign(0)
+            await rig.at_rest()
+            _mend(rig, broken, bought("o-1", FIVE))
+            _replay(rig, *rig.letters.letters[0])
+            await eventually(lambda: rig.committed(0) == 2, deadline_seconds=600.0, interval_seconds=0.1)
+            assert _marks(rig, "o-1") == []
 
     run_in_virtual_time(main())
 
