@@ -136,7 +136,7 @@ class Delivery:
         self._admission = surroundings.admission
         self._books = surroundings.books
         self._patience = surroundings.patience
-        self._workers = Workers(surroundings.admission, self._begin_worker)
+        self._workers = Workers(surroundings.admission, self._begin_worker, lanes.hand_out)
         self._is_lag_measured = False
 
     def _begin_worker(self) -> None:

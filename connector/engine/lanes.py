@@ -107,6 +107,13 @@ class Lanes(Generic[TaskT]):
         """Let go of a held lane without handing it on: whoever takes the next one takes it."""
         self._ready.appendleft(lane)
 
+    def hand_out(self) -> None:
+        """Hand what was put back to workers that wait for work: they have not heard of it."""
+        while self._ready and self._workers:
+            worker = self._workers.popleft()
+            if not worker.done():
+                worker.set_result(self._ready.popleft())
+
     def give_way(self, lane: Lane[TaskT], is_better: Callable[[TaskT], bool]) -> bool:
         """Put a held lane behind a better one, if there is one that is ready or can be taken in; else keep it."""
         while (better := next((each for each in self._ready if is_better(each.tasks[0])), None)) is None:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """Keeps workers awake or at rest; ``begin`` starts one more."""
+    """Keeps workers awake or at rest; ``begin`` starts one more, ``hand_out`` gives waiting ones what was put back."""
 
-    def __init__(self, admission: Admission, begin: Callable[[], None]) -> None:
+    def __init__(self, admission: Admission, begin: Callable[[], None], hand_out: Callable[[], None]) -> None:
         """Begin with none."""
         self._admission = admission
         self._begin = begin
+        self._hand_out = hand_out
         self._awake = 0
         self._resting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +63,7 @@ class Workers:
         if (seconds := self._admission.opens_in(now)) > 0.0:
             self._wake_at(loop, now + seconds)
             return
+        self._hand_out()
         for _ in range(min(self._admission.limit - self._awake, self._admission.room(now))):
             self._awake += 1
             if not self._resting:

@@ -132,6 +132,8 @@ class Replica:
             ),
             EngineOptions(
                 concurrency=outside.concurrency,
+                poison_seconds=40.0,
+                pin_seconds=15.0,
                 commit_after_events=5,
                 commit_interval_seconds=0.5,
                 drain_seconds=DRAIN_SECONDS,

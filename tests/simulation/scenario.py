@@ -36,7 +36,7 @@ from tests.simulation.scheduler import InterleavedLoop, on_loop
 from tests.simulation.shop import Shop, event_of
 from tests.simulation.wire import Weather
 from tests.simulation.world import ViolationError, World
-from tests.support.commerce import purchase
+from tests.support.commerce import product, purchase
 from tests.support.fakes import FakeDecoder
 from tests.support.simulated_button import Fault, Manners, SimulatedButton
 
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _REFUSED = Answer(400, "error", message="Client not wearing jumper.")
 _REST_SECONDS = 400.0
+_POISONED = "poisoned"
+_HELD_UP_SECONDS, _GIVEN_UP_SECONDS = 40.0, 200.0
 
 
 class Size(NamedTuple):
@@ -98,7 +100,11 @@ class Scenario:
         topic = Topic(self.world, draw.randint(1, size.partitions))
         group = Group(self.world, topic, SESSION_SECONDS)
         ledger = LedgerTopic(self.world, draw.randint(1, 2))
+        self._has_poison = draw.random() < 0.15
         concurrency, records = draw.choice((1, 1, 2, 4, 8)), draw.choice((2, 4, 10, 50))
+        if self._has_poison:
+            # Who has no more room than for one order is held up by it, and by nothing worse than that.
+            concurrency, records = 4, 200
         oracles = Oracles(self.world, group, ledger, (concurrency, records))
         self._decoder = FakeDecoder()
         self.outside = Outside(
@@ -107,7 +113,7 @@ class Scenario:
             group,
             ledger,
             button,
-            Weather(base_slowness=draw.choice((1.0, 3.0, 10.0))),
+            Weather(base_slowness=1.0 if self._has_poison else draw.choice((1.0, 3.0, 10.0))),
             self._decoder,
             oracles,
             [],
@@ -138,7 +144,7 @@ class Scenario:
         if self.outside.start == "latest":
             # What was there before the group was born is not for it.
             await self.world.until(self._has_begun, _REST_SECONDS, "progress", "the group has not begun")
-        for number in range(self._random.randint(1, self._size.rounds)):
+        for number in range(1 if self._has_poison else self._random.randint(1, self._size.rounds)):
             await self._round(number)
             self._compare(number)
 
@@ -160,8 +166,36 @@ class Scenario:
             await self.world.sleep(1.0)
         for each in trouble:
             each.result()
+        if self._has_poison:
+            await self._poison()
         await self.world.until(self._is_at_rest, _REST_SECONDS, "progress", f"no rest: {self.world.seed}")
         self.world.check()
+
+    async def _poison(self) -> None:
+        """Let one order fail for ever while others are told: it must end, and hold nobody else up."""
+        weather, oracles = self.outside.weather, self.outside.oracles
+        weather.poisoned.add(_POISONED)
+        bad = purchase(product(), order_id=_POISONED, source_message_id=_POISONED, occurred_at_ms=self.world.now_ms())
+        place = self._append(self._any_partition(), [bad], [Event(_POISONED, _POISONED)])
+        key, began, said_at = (place.topic_partition.partition, place.offset, 0), self.world.now(), dict[str, float]()
+        while key not in oracles.letters:
+            name = f"beside-{len(said_at)}"
+            said_at[name] = self.world.now()
+            self._orders.append(name)
+            self._is_keyed[name] = True
+            for said in self._shop_says(name):
+                self._emit([said])
+            await self.world.sleep(0.5)
+            overdue = self.world.now() - _HELD_UP_SECONDS
+            for where, event in oracles.unfinished(said_at.__contains__):
+                if event.order_id is not None and said_at[event.order_id] < overdue:
+                    self.world.fail("P4", f"{event.order_id} at {where} is held up beside an order that fails")
+            if self.world.now() - began > _GIVEN_UP_SECONDS:
+                self.world.fail("P4", f"an order that fails was not given up in {_GIVEN_UP_SECONDS:g} s")
+        self.world.note("given up", round(self.world.now() - began))
+
+    def _any_partition(self) -> int:
+        return self._random.randrange(len(self.outside.topic.partitions))
 
     async def _trouble(self) -> None:
         await asyncio.sleep(self._random.choice((0.5, 2.0, 6.0)) * self._random.random())
@@ -244,7 +278,7 @@ class Scenario:
         letters = {
             (self._event_id(record.value or b"", letter.event_index), letter.reason)
             for record, letter in self.outside.letters
-            if letter.reason != "undecodable"
+            if letter.reason != "undecodable" and letter.order_id != _POISONED
         }
         if letters != self._merchant.letters:
             self.world.fail("letters", f"round {number}: they differ by {sorted(letters ^ self._merchant.letters)}")

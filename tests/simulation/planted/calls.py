@@ -13,6 +13,7 @@ from unittest.mock import patch
 from connector.engine import delivery
 from connector.engine.lanes import Lane, Lanes
 from connector.engine.letters import Letters
+from connector.engine.patience import Patience
 from tests.simulation.planted.fault import Planted
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def _next_one_first(self: Lanes[Any], lane: Lane[Any], delay_seconds: float) -> 
 
 
 FAULTS = (
+    Planted(
+        "never-given-up",
+        40,
+        "An order that fails for ever beside others that are told is never given up, and holds its partition up.",
+        ("P4",),
+        lambda: patch.object(Patience, "over", lambda *_, **__: None),
+    ),
     Planted(
         "letter-is-not-waited-for",
         26,
