@@ -77,7 +77,8 @@ def check_cluster(settings: Settings, through: KafkaConnection, is_wanted: Calla
     if not problems and is_wanted():
         must_be_known = settings.sessions.compaction_unknown == "refuse"
         compaction = check_compaction(through, settings.sessions.topic, must_be_known=must_be_known)
-        problems = [] if compaction is None else [compaction]
+        if compaction is not None:
+            return Findings([compaction], is_reachable=not (must_be_known and compaction.may_pass))
     return Findings(problems, is_reachable=True)
 
 

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import ConfigResource as Resource  # type: ignore[attr-defined]  # the stubs export it not
 from confluent_kafka.admin import ResourceType as Type  # type: ignore[attr-defined]  # as above
 
+from connector.kafka.codes import ALL_BROKERS_DOWN, TIMED_OUT, TRANSPORT
 from connector.kafka.failures import kafka_error
 from connector.kafka.topics import Problem
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from connector.kafka.options import KafkaConnection
 
 _POLICY = "cleanup.policy"
+_SILENCE = frozenset((ALL_BROKERS_DOWN, TIMED_OUT, TRANSPORT))
 _DECISIVE_SECONDS = 10.0
 _HINT_SECONDS = 1.0
 """How long the answer is waited for where the start does not depend on it."""
@@ -31,12 +33,14 @@ class _Answer(NamedTuple):
 
     policy: str | None
     why: str = ""
+    is_silence: bool = False
 
 
 def check_compaction(connection: KafkaConnection, topic: str, *, must_be_known: bool) -> Problem | None:
     """Return what is wrong with the sessions topic; blocks, for at most ten seconds.
 
-    ``must_be_known`` makes it a reason not to start when the brokers do not say.
+    ``must_be_known`` makes it a reason not to start when the brokers do not say; where nobody answers, it is one to ask
+    again (a problem that may pass).
     """
     answer = _ask(connection, topic, _DECISIVE_SECONDS if must_be_known else _HINT_SECONDS)
     if answer.policy is None:
@@ -44,7 +48,7 @@ def check_compaction(connection: KafkaConnection, topic: str, *, must_be_known: 
             "sessions.compaction_unknown",
             f"the brokers do not say whether topic {topic!r} is compacted: {answer.why}. "
             "Allow the connector's user DESCRIBE_CONFIGS on it, or set sessions.compaction_unknown to warn.",
-            may_pass=not must_be_known,
+            may_pass=not must_be_known or answer.is_silence,
         )
     if "compact" in answer.policy.split(","):
         return None
@@ -67,7 +71,7 @@ def _ask(connection: KafkaConnection, topic: str, timeout_seconds: float) -> _An
         policy = client.describe_configs([resource], request_timeout=timeout_seconds)[resource].result()[_POLICY].value
     except KafkaException as exception:
         error = kafka_error(exception)
-        return _Answer(None, f"{error.str()} ({error.name()})")
+        return _Answer(None, f"{error.str()} ({error.name()})", is_silence=error.code() in _SILENCE)
     except KeyError:
         return _Answer(None, f"their answer has no {_POLICY}")
     return _Answer(policy)
