@@ -60,7 +60,7 @@ def test_each_group_protocol_gets_what_it_takes(protocol: Literal["classic", "co
     assert classic & set(config) == (classic if protocol == "classic" else set())
 
 
-@pytest.mark.parametrize(("session_ms", "heartbeat_ms"), [(45_000, 3_000), (9_000, 3_000), (3_000, 1_000)])
+@pytest.mark.parametrize(("session_ms", "heartbeat_ms"), [(45_000, 1_000), (6_000, 1_000), (2_400, 800)])
 def test_a_short_session_has_heartbeats_enough(session_ms: int, heartbeat_ms: int) -> None:
     """With the client's default a session of three seconds would end again and again between two heartbeats."""
     connection = KafkaConnection("broker:9092")
