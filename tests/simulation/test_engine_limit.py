@@ -4,24 +4,30 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from connector.domain.orders import Reject
+from connector.domain.orders import Create, Reject, Update
 from connector.domain.outcomes import Answer
 from connector.engine.backoff import Backoff
 from connector.engine.dead_letter_limit import LimitOptions
 from connector.engine.engine import EngineOptions
 from connector.engine.observations import DeadLettersHalted
 from tests.simulation.bench import Bench
+from tests.simulation.test_engine_with_ledger import FAST
 from tests.support.fakes import OK, purchase
 from tests.support.polling import eventually
+from tests.support.simulated_ledger import SimulatedLedger, SimulatedLog
 from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from connector.domain.events import CommerceEvent
+    from connector.domain.orders import Call
+    from connector.domain.outcomes import Reply
 
+BUSY = Answer(503, "error", message="later")
 REFUSED = Answer(400, "error", message="not like this")
 LIMIT = LimitOptions(most_in_a_row=5, probe=Backoff(30.0, 120.0))
 
@@ -89,6 +95,32 @@ def test_what_cannot_be_read_is_held_like_what_is_refused(kind: str) -> None:
         # What had been read before it was held stays as it was read.
         assert len(bench.letters.letters) - written <= (5 if kind == "without_order" else 0)
         assert len({order_id for order_id, *_ in bench.button.calls}) >= 40
+
+    run_in_virtual_time(main())
+
+
+def test_what_waited_for_a_retry_when_deciding_halted_is_not_decided_either() -> None:
+    """Its time comes, and it is held with the others."""
+
+    async def main() -> None:
+        ledger = SimulatedLedger(SimulatedLog(), Random(3), FAST)  # noqa: S311  not cryptography
+        options = EngineOptions(limit=LIMIT, concurrency=4, retry=Backoff(20.0, 20.0))
+        bench = Bench(options, ledger=ledger)
+        busy = [f"busy-{number}" for number in range(7)]
+        for order_id in [*busy, *(f"o-{number}" for number in range(20))]:
+            bench.emit(0, purchase(order_id))
+        asked: list[str] = []
+
+        def answer(call: Call, attempt: int) -> Reply:
+            asked.append(call.order.order_id if isinstance(call, Create | Update) else call.order_id)
+            return BUSY if asked[-1] in busy and attempt == 1 else REFUSED
+
+        bench.button.answer = answer
+        async with bench.running():
+            bench.source.assign(0)
+            await asyncio.sleep(28.0)
+            assert bench.engine.limit.is_halted
+            assert len(asked) <= len(busy) + 5 + 4
 
     run_in_virtual_time(main())
 
