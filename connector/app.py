@@ -35,6 +35,7 @@ from connector.kafka.source import KafkaSource
 from connector.ops import table
 from connector.ops.faults import describe
 from connector.ops.health import Health, younger_than
+from connector.ops.idleness import warn_when_idle
 from connector.ops.logs import adopt_libraries, open_log
 from connector.ops.metrics import open_metrics
 from connector.ops.observer import OpsObserver
@@ -188,7 +189,9 @@ class Connector:
             self._source.start(self._engine, loop)
             self._watchdog.watch(_POLL_THREAD, self._source.thread_id, lambda: self._source.last_poll_at)
             self._watch(health)
+            idle = asyncio.create_task(warn_when_idle(lambda: self._engine.assigned_partitions, self._log))
             reason = await self._reason_to_stop(engine)
+            idle.cancel()
             return await self._stop(engine, reason)
 
     async def _open_ledger(self) -> int | None:

@@ -40,6 +40,7 @@ MEANINGS = {
     "facts were under way; their records are read again": "The stop took so many with it.",
     "dead letters were under way; their records are read again": "The stop took so many with it.",
     "gave up": "The connector cannot go on and ends with status 1; `message` says why.",
+    "no partition is ours": "The group has more members than partitions, perhaps; told once until that changes.",
     "started": "The cluster has answered, and the group is joined.",
     "starting all the same": "Something could not be found out, and a setting allows that.",
     "stopped": "All is closed.",
