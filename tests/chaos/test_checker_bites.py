@@ -165,7 +165,7 @@ def test_a_run_without_fault_has_no_complaint(evidence: Evidence) -> None:
 
 
 def test_a_lost_order_is_found(evidence: Evidence) -> None:
-    """[1] An order that Button does not have is named."""
+    """An order that Button does not have is named."""
     lost = next(iter(evidence.load.merchant.at_button()))
     orders = {order_id: order for order_id, order in evidence.orders.items() if order_id != lost}
     _one(_without(evidence, orders=orders), lost, "lost")
@@ -188,7 +188,7 @@ def _told_again(evidence: Evidence, order_id: str) -> Log:
 
 
 def test_a_repeat_without_a_cause_is_found(evidence: Evidence) -> None:
-    """[10] An order that is told once more is named; what is acknowledged by a refusal counts, too."""
+    """An order that is told once more is named; what is acknowledged by a refusal counts, too."""
     for order_id in (next(iter(evidence.told)), _amended(evidence)):
         _one(_without(evidence, requests=_told_again(evidence, order_id)), order_id, "told 1 times more", "none")
 
@@ -223,7 +223,7 @@ def test_an_entry_that_was_not_clean_explains_one_repeat(evidence: Evidence) -> 
 
 
 def test_calls_in_the_wrong_order_are_found(evidence: Evidence) -> None:
-    """[6, 7] Two calls of an order that changed places are named: the later one takes back what was told."""
+    """Two calls of an order that changed places are named: the later one takes back what was told."""
     order_id = _amended(evidence)
     (first, second, *_) = [index for index, each in enumerate(evidence.requests) if each["order_id"] == order_id]
     requests = [*evidence.requests]
@@ -234,7 +234,7 @@ def test_calls_in_the_wrong_order_are_found(evidence: Evidence) -> None:
 
 
 def test_calls_that_overlap_are_found(evidence: Evidence) -> None:
-    """[8] Two calls of an order that were under way at once are named, unless something went wrong just then."""
+    """Two calls of an order that were under way at once are named, unless something went wrong just then."""
     order_id = _amended(evidence)
     (first, second, *_) = [index for index, each in enumerate(evidence.requests) if each["order_id"] == order_id]
     requests = [*evidence.requests]
