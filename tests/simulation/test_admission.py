@@ -222,6 +222,21 @@ def test_an_order_that_fails_alone_is_not_given_up() -> None:
     run_in_virtual_time(main())
 
 
+def test_being_one_too_many_is_held_against_no_order() -> None:
+    """A 429 is about all of us, whoever gets it."""
+
+    async def main() -> None:
+        bench = _bench(lambda order, _now: Answer(429, "error") if order == "unlucky" else OK)
+        bench.emit(0, purchase("unlucky"))
+        async with bench.running():
+            bench.source.assign(0, 1)
+            await _trickle(bench, 400.0)
+        assert bench.letters.letters == []
+        assert bench.button.attempts["unlucky"] > 20
+
+    run_in_virtual_time(main())
+
+
 @pytest.mark.parametrize("reply", [DOWN, NoAnswer("no answer in time"), Answer(429, "error")], ids=["503", "-", "429"])
 def test_no_outage_makes_a_dead_letter_not_even_one_with_bright_moments(reply: Reply) -> None:
     """One call in twenty gets through, for an hour: the others are not to blame for being the nineteen."""
