@@ -38,13 +38,14 @@ WARM_UP_SECONDS = 2.0
 WINDOW_SECONDS = 8.0
 START_SECONDS = 60.0
 BARE_LOOP, WITHOUT_LEDGER, CONNECTOR = "bare loop", "connector without ledger", "connector"
+FIXED = "connector, fixed concurrency"
 CONTENDERS = [BARE_LOOP, WITHOUT_LEDGER, CONNECTOR]
 TOPIC, SESSIONS_TOPIC, DEAD_LETTERS_TOPIC = "benchmark-orders", "benchmark-sessions", "benchmark-dead-letters"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is compared: an API latency and the calls in flight."""
+    """What is compared: an API latency and the calls in flight; the connector finds these itself, unless it is FIXED."""
 
     latency_ms: float
     concurrency: int
@@ -113,7 +114,7 @@ def _ack_server(latency_ms: float) -> Iterator[str]:
 def _contender(name: str, case: Case, bootstrap_servers: str, url: str) -> Iterator[psutil.Process]:
     with tempfile.TemporaryDirectory() as folder:
         log, settings = Path(folder) / "log", Path(folder) / "connector.yaml"
-        settings.write_text(yaml.safe_dump(_settings(case, bootstrap_servers, url, name == CONNECTOR)))
+        settings.write_text(yaml.safe_dump(_settings(name, case, bootstrap_servers, url)))
         bare_loop = [
             *("-m", "benchmarks.bare_loop", "--bootstrap-servers", bootstrap_servers, "--url", url),
             *("--topic", TOPIC, "--sessions-topic", SESSIONS_TOPIC, "--concurrency", str(case.concurrency)),
@@ -132,16 +133,16 @@ def _contender(name: str, case: Case, bootstrap_servers: str, url: str) -> Itera
                 process.kill()
 
 
-def _settings(case: Case, bootstrap_servers: str, url: str, has_ledger: bool) -> dict[str, Any]:  # noqa: FBT001
+def _settings(name: str, case: Case, bootstrap_servers: str, url: str) -> dict[str, Any]:
     group = f"benchmark-{time.time_ns()}"
     return {
         "kafka": {"bootstrap_servers": bootstrap_servers, "group_id": group, "topics": [TOPIC]},
         "sessions": {"topic": SESSIONS_TOPIC},
         # A ledger of its own for each run: what one run wrote, the next would not tell again.
-        "ledger": {"enabled": has_ledger, "topic": f"{group}-orders", "horizon_days": 3_650},
+        "ledger": {"enabled": name != WITHOUT_LEDGER, "topic": f"{group}-orders", "horizon_days": 3_650},
         "dead_letters": {"topic": DEAD_LETTERS_TOPIC},
         "button": {"base_url": url, "api_key": "sk-benchmark"},
-        "delivery": {"max_concurrency": case.concurrency or 512, "adaptive_concurrency": not case.concurrency},
+        "delivery": {"max_concurrency": case.concurrency, "adaptive_concurrency": False} if name == FIXED else {},
         "ops": {"host": "127.0.0.1", "port": 0},
         "log": {"level": "warning"},
     }
@@ -197,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=200_000, help="records in the topic; enough for a whole run")
-    parser.add_argument("--contender", action="append", choices=CONTENDERS)
+    parser.add_argument("--contender", action="append", choices=[*CONTENDERS, FIXED])
     parser.add_argument("--latency-ms", type=float, action="append", help="only these cases")
     parser.add_argument("--output", type=Path, help="where to write every run as JSON")
     arguments = parser.parse_args()
