@@ -45,7 +45,7 @@ TOPIC, SESSIONS_TOPIC, DEAD_LETTERS_TOPIC = "benchmark-orders", "benchmark-sessi
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is compared: an API latency and the calls in flight; the connector finds these itself, unless it is FIXED."""
+    """What is compared: an API latency and the calls in flight, which the connector finds itself unless it is FIXED."""
 
     latency_ms: float
     concurrency: int
