@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--records", type=int, default=80_000, help="records in the topic; enough for the whole case")
     arguments = parser.parse_args()
-    delivery = {"concurrency": _CONCURRENCY}
+    delivery = {"max_concurrency": _CONCURRENCY}
     with rig({"delivery": delivery}, latency_ms=_LATENCY_MS, records=arguments.records, pinned=False) as it:
         time.sleep(_WARM_UP_SECONDS)
         for line in _CASES[arguments.case](it, arguments.seconds):
