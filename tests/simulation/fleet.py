@@ -14,7 +14,7 @@ from tests.simulation.replica import SESSION_SECONDS, Replica, begin
 from tests.support.simulated_button import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from tests.simulation.replica import Outside
 
@@ -24,8 +24,8 @@ _STORMS = (Fault.BUSY, Fault.DOWN, Fault.NOT_SENT, Fault.LOST, Fault.LOCKED, Fau
 class Fleet:
     """All replicas that live."""
 
-    def __init__(self, outside: Outside, replicas: int) -> None:
-        """Start so many replicas."""
+    def __init__(self, outside: Outside, replicas: int, kinds: Sequence[str] = ()) -> None:
+        """Start so many replicas; ``kinds`` are the faults to choose from, by default some of all."""
         self._outside = outside
         self._world = outside.world
         self._random = outside.world.stream("faults")
@@ -33,8 +33,10 @@ class Fleet:
         self.alive: list[Replica] = []
         self.faults = 0
         # Not every kind in every run: what is rare among many is met often where it is one of few.
-        kinds = [each for each in self._kinds if self._random.random() < 0.4]
-        self._chosen = kinds or [self.forget if replicas == 1 else self.kill]
+        chosen = [each for each in self._kinds if self._random.random() < 0.4]
+        if kinds:
+            chosen = [each for each in self._kinds if each.__name__ in kinds]
+        self._chosen = chosen or [self.forget if replicas == 1 else self.kill]
         for _ in range(replicas):
             self._start()
 
@@ -50,7 +52,7 @@ class Fleet:
             await replica.die()
 
     @property
-    def _kinds(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+    def _kinds(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         return (
             self.kill,
             self.freeze,

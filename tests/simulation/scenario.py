@@ -54,17 +54,22 @@ _HELD_UP_SECONDS, _GIVEN_UP_SECONDS = 40.0, 200.0
 
 
 class Size(NamedTuple):
-    """How large a simulation is; all else follows from the seed."""
+    """How large a simulation is at most; all else follows from the seed.
+
+    ``kinds`` are the faults to choose from (methods of :class:`Fleet`, with ``+`` between them), by default some of
+    all.
+    """
 
     orders: int = 5
     rounds: int = 2
     replicas: int = 4
     partitions: int = 3
     faults: int = 4
+    kinds: str = ""
 
     def times(self, factor: int) -> Size:
         """Return a size that is so many times larger."""
-        return Size(*(each * factor for each in self))
+        return Size(*(each * factor for each in self[:5]), self.kinds)
 
 
 @dataclass
@@ -93,6 +98,7 @@ class Scenario:
         self.world = World(seed)
         self._random = self.world.stream("scenario")
         draw = self._random
+        self._has_poison = draw.random() < 0.08
         self._merchant = Merchant()
         self._shop = Shop(self.world.stream("shop"), self._merchant)
         manners = Manners(draw.choice((404, 409, 410, 200)), draw.choice((False, True)), draw.choice((200, 202)))
@@ -100,7 +106,6 @@ class Scenario:
         topic = Topic(self.world, draw.randint(1, size.partitions))
         group = Group(self.world, topic, SESSION_SECONDS)
         ledger = LedgerTopic(self.world, draw.randint(1, 2))
-        self._has_poison = draw.random() < 0.15
         concurrency, records = draw.choice((1, 1, 2, 4, 8)), draw.choice((2, 4, 10, 50))
         if self._has_poison:
             # Who has no more room than for one order is held up by it, and by nothing worse than that.
@@ -122,7 +127,7 @@ class Scenario:
             draw.choice(("earliest", "latest")),
             lambda: self._emit_odd(len(topic.partitions) - 1),
         )
-        self.fleet = Fleet(self.outside, draw.choice([1, 1, *range(2, size.replicas + 1), 2]))
+        self.fleet = Fleet(self.outside, self._replicas(size.replicas), size.kinds.split("+") if size.kinds else ())
         self._size = size
         self._orders = [f"o{number}" for number in range(draw.randint(1, size.orders))]
         # Who keys by order has all of an order in one partition, as long as there are as many.
@@ -132,8 +137,11 @@ class Scenario:
         self._meanings = 0
 
     def _faults_of_calls(self) -> dict[Fault, float]:
-        badness = self._random.choice((0.0, 0.3, 1.0))
+        badness = self._random.choice((0.0, 0.3) if self._has_poison else (0.0, 0.3, 1.0, 3.0))
         return {fault: badness * likelihood for fault, likelihood in _LIKELIHOODS.items()}
+
+    def _replicas(self, most: int) -> int:
+        return self._random.choice([1, 1, 2, 2, 3, 4, *range(5, most + 1)][: 2 * most if most < 3 else most + 2])
 
     async def run(self) -> None:
         """Play to the end."""
@@ -372,9 +380,14 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     parser.add_argument("--journal", action="store_true", help="print what happened even if nothing went wrong")
     parser.add_argument("--planted", choices=sorted(PLANTED), help="plant this fault first")
-    parser.add_argument("--size", default=",".join(map(str, Size())), help="orders,rounds,replicas,partitions,faults")
+    parser.add_argument(
+        "--size",
+        default=",".join(map(str, Size())),
+        help="orders,rounds,replicas,partitions,faults,kinds",
+    )
     options = parser.parse_args()
-    size = Size(*map(int, options.size.split(",")))
+    *numbers, kinds = options.size.split(",")
+    size = Size(*map(int, numbers), kinds)
     with PLANTED[options.planted].plant() if options.planted else contextlib.nullcontext():
         outcome = play(options.seed, size)
     if options.journal or outcome.violation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.planted import PLANTED, Planted
-from tests.simulation.scenario import play, without_cycles_collected
+from tests.simulation.scenario import Size, play, without_cycles_collected
 
 _MOST_SEEDS = 150
 
@@ -18,9 +18,10 @@ _MOST_SEEDS = 150
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
 def test_a_planted_fault_is_found(planted: Planted) -> None:
     """A simulation that would not notice the mistake says nothing of the connector."""
+    size = Size(replicas=planted.replicas, kinds=planted.kinds)
     with planted.plant(), without_cycles_collected() as collect:
-        for seed in range(planted.first_seed, planted.first_seed + _MOST_SEEDS):
-            violation = play(seed).violation
+        for seed in range(_MOST_SEEDS):
+            violation = play(seed, size).violation
             collect(seed)
             if violation is not None:
                 print(f"{planted.name}: seed {seed}: {violation[:200]}")  # noqa: T201  how hard it was to find

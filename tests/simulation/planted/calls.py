@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mistakes between an order's turn and its end.
 
-Owns the faults of retries, dead letters and calls without an answer. They reach inside the connector, as mistakes do.
+Owns the faults of retries and dead letters. They reach inside the connector, as mistakes do.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from connector.engine import delivery
 from connector.engine.lanes import Lane, Lanes
 from connector.engine.letters import Letters
 from connector.engine.patience import Patience
@@ -46,6 +45,7 @@ FAULTS = (
         "An event completes although its dead letter is not durable.",
         ("P1",),
         lambda: patch.object(Letters, "write_alone", _not_waited_for),
+        "letters_down",
     ),
     Planted(
         "retry-lets-the-next-one-pass",
@@ -53,12 +53,5 @@ FAULTS = (
         "While an event waits for its retry the next one of its order goes first.",
         ("P2",),
         lambda: patch.object(Lanes, "offer_later", _next_one_first),
-    ),
-    Planted(
-        "no-answer-is-not-confirmed",
-        48,
-        "A call that is repeated because it got no answer is not looked up, and may land after the next one.",
-        ("orders",),
-        lambda: patch.object(delivery, "confirmation", lambda *_: None),
     ),
 )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Planted(NamedTuple):
     """One mistake: ``plant`` makes it for as long as its context lasts; ``promises`` are those by which it is found.
 
-    ``scenario`` is the number in ``docs/failure-scenarios.md``, ``None`` where there is none. Those that are met by few
-    seeds are looked for from ``first_seed`` on.
+    ``scenario`` is the number in ``docs/failure-scenarios.md``, ``None`` where there is none. It is looked for
+    where only faults of these ``kinds`` happen, to ``replicas`` processes at most.
     """
 
     name: str
@@ -25,4 +25,5 @@ class Planted(NamedTuple):
     sentence: str
     promises: tuple[str, ...]
     plant: Callable[[], AbstractContextManager[object]]
-    first_seed: int = 0
+    kinds: str = ""
+    replicas: int = 4

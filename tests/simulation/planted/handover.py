@@ -88,6 +88,8 @@ FAULTS = (
         "An order whose partition was taken and handed back while its call runs has a second lane.",
         ("P2",),
         lambda: patch.object(Lanes, "push", _push_by_assignment),
+        "forget+slow",
+        1,
     ),
     Planted(
         "waiting-is-done",
@@ -95,6 +97,7 @@ FAULTS = (
         "What waits for its turn when its partition is taken back counts as done.",
         ("P1", "P3"),
         lambda: patch.object(Engine, "drain", _drain_as_done),
+        "shuffle",
     ),
     Planted(
         "late-acknowledgement-is-committed",
@@ -102,6 +105,8 @@ FAULTS = (
         "What finishes after its partition was taken away is committed all the same.",
         ("P1",),
         lambda: patch.object(Delivery, "complete", _commit_late),
+        "forget+slow+letters_down",
+        1,
     ),
     Planted(
         "fence-before-drain",
@@ -109,6 +114,7 @@ FAULTS = (
         "A partition that is taken back is fenced before it is drained, so that finished work is done again.",
         ("P3",),
         lambda: patch.object(Engine, "drain", _fence_first),
+        "roll+shuffle+slow",
     ),
     Planted(
         "drain-without-patience",
@@ -116,6 +122,7 @@ FAULTS = (
         "A drain does not wait for the calls that are on their way.",
         ("P2", "P3"),
         lambda: patch.object(Engine, "drain", _drain_nothing),
+        "roll+shuffle+slow",
     ),
     Planted(
         "stale-acknowledgement-is-applied",
@@ -123,6 +130,8 @@ FAULTS = (
         "What finishes after its partition was taken and handed back completes a record of the new assignment.",
         ("P1", "P5"),
         lambda: patch.object(Delivery, "complete", _complete_whatever_is_there),
+        "forget+slow",
+        1,
     ),
     Planted(
         "no-lease",
@@ -130,5 +139,7 @@ FAULTS = (
         "A process that was frozen past its session, or is cut off from the group, calls for what others own.",
         ("P2",),
         _no_lease,
+        "freeze+cut",
+        3,
     ),
 )

@@ -39,6 +39,7 @@ FAULTS = (
         "A fact that crossed with another replica's counts as if Button had been told of both.",
         ("orders",),
         lambda: patch.object(ledger_rows, "is_clean", lambda *_: True),
+        "kill+slow",
     ),
     Planted(
         "known-is-never-told-again",
@@ -53,5 +54,6 @@ FAULTS = (
         "What former owners wrote is not waited for after an assignment.",
         ("P3", "orders"),
         lambda: patch.object(Orders, "barrier", _at_once),
+        "shuffle",
     ),
 )
