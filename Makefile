@@ -34,7 +34,7 @@ pythons: $(VENV)/.dev ## Run the quick tests on every other Python that is found
 	@VENV=$(VENV) .ci/other-pythons
 
 check: lint ## Format, lint, types, import contracts and the quick tests, in less than a minute
-	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not kafka and not e2e" $(QUICK_TESTS)
+	SIMULATION_SEEDS=200 $(BIN)/python -m pytest --quiet --numprocesses auto -m "not kafka and not e2e" $(QUICK_TESTS)
 
 fuzz: $(VENV)/.dev ## Throw foreign bytes at all that parses some, for an hour or two (make test does so for a minute)
 	$(BIN)/python -m pytest --hypothesis-profile long --timeout 0 --numprocesses auto tests/fuzz
