@@ -36,7 +36,7 @@ pytestmark = [for_each_transport, pytest.mark.timeout(60)]
 
 OLD, NEW = "sk-sandbox", "sk-next"
 OPTIONS = EngineOptions(
-    concurrency=64, retry=Backoff(0.01, 0.05), probe=Backoff(0.02, 0.1), commit_interval_seconds=0.05
+    concurrency=64, retry=Backoff(0.01, 0.05), probe=Backoff(0.02, 0.1), commit_interval_seconds=0.05,
 )
 
 
