@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from connector.domain.orders import Create
 from connector.engine.engine import Engine, EngineOptions, Ports
 from connector.kafka.source import KafkaSource
+from tests.integration.kafka.parts import Observations
 from tests.support.fakes import OK, FakeDeadLetters, FakeSessions, FixedClock, purchase
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from connector.domain.events import CommerceEvent
     from connector.domain.orders import Call, Reject
     from connector.domain.responses import Reply
-    from connector.engine.observations import Observation
     from connector.engine.ports import RawRecord
     from connector.kafka.options import SourceOptions
 
@@ -85,8 +85,8 @@ class EngineMember:
 
     def __init__(self, options: SourceOptions, button: Button, name: str) -> None:
         """Put both together; nothing runs."""
-        self.observed: list[Observation] = []
-        self.source = KafkaSource(options, self.observed.append)
+        self.observed = Observations()
+        self.source = KafkaSource(options, self.observed)
         self.engine = Engine(
             Ports(
                 source=self.source,
@@ -95,7 +95,7 @@ class EngineMember:
                 sessions=FakeSessions(),
                 dead_letters=FakeDeadLetters(),
                 clock=FixedClock(),
-                observer=self.observed.append,
+                observer=self.observed,
                 may_start=self.source.may_start,
             ),
             EngineOptions(concurrency=8, drain_seconds=options.drain_seconds, commit_interval_seconds=0.1),

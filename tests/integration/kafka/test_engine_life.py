@@ -57,6 +57,11 @@ def _produce_committed(broker: Broker, topic: str, first: int, count: int) -> No
     producer.commit_transaction(REQUEST_SECONDS)
 
 
+def _stay(until: threading.Event) -> None:
+    """Get stuck."""
+    until.wait()
+
+
 def _orders(*numbers: int) -> list[str]:
     return [f"o-{number}" for number in numbers]
 
@@ -132,7 +137,7 @@ async def test_who_did_not_poll_in_time_makes_no_call_until_it_is_a_member_again
     released = threading.Event()
     async with engine_member(settings, button) as stuck:
         await eventually(lambda: len(button.told) >= 8, 30)
-        stuck.source._poll_thread.submit(released.wait)  # noqa: SLF001  there is no polite way to get stuck
+        stuck.source._poll_thread.submit(lambda: _stay(released))  # noqa: SLF001  there is no polite way
         async with engine_member(patient, button, "heir") as heir:
             await eventually(partial(heir.owns, 1), 40)
             await eventually(partial(_is_at_rest, kafka, settings), 40, interval_seconds=0.2)
