@@ -88,7 +88,10 @@ def start_connector(
     """Start a connector with these settings; ``program`` is what the interpreter is asked to run."""
     port = free_port()
     file = folder / f"{name}.yaml"
-    file.write_text(yaml.safe_dump({**settings, "ops": {"host": "127.0.0.1", "port": port}}), encoding="utf-8")
+    file.write_text(
+        yaml.safe_dump({**settings, "ops": {**settings.get("ops", {}), "host": "127.0.0.1", "port": port}}),
+        encoding="utf-8",
+    )
     command = [sys.executable, *program, "run", "--config", str(file)]
     log = folder / f"{name}.log"
     child = Child(name, command, log, stop_seconds=_CONNECTOR_STOP_SECONDS, environment=_without_settings())
