@@ -69,7 +69,8 @@ class Size(NamedTuple):
 
     def times(self, factor: int) -> Size:
         """Return a size that is so many times larger."""
-        return Size(*(each * factor for each in self[:5]), self.kinds)
+        orders, rounds, replicas, partitions, faults, kinds = self
+        return Size(orders * factor, rounds * factor, replicas * factor, partitions * factor, faults * factor, kinds)
 
 
 @dataclass
@@ -141,7 +142,8 @@ class Scenario:
         return {fault: badness * likelihood for fault, likelihood in _LIKELIHOODS.items()}
 
     def _replicas(self, most: int) -> int:
-        return self._random.choice([1, 1, 2, 2, 3, 4, *range(5, most + 1)][: 2 * most if most < 3 else most + 2])
+        counts = [1, 1, 2, 2, 3, 4, *range(5, most + 1)]
+        return self._random.choice([each for each in counts if each <= most])
 
     async def run(self) -> None:
         """Play to the end."""
@@ -387,7 +389,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     *numbers, kinds = options.size.split(",")
-    size = Size(*map(int, numbers), kinds)
+    orders, rounds, replicas, partitions, faults = map(int, numbers)
+    size = Size(orders, rounds, replicas, partitions, faults, kinds)
     with PLANTED[options.planted].plant() if options.planted else contextlib.nullcontext():
         outcome = play(options.seed, size)
     if options.journal or outcome.violation:

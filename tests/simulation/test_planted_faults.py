@@ -14,7 +14,7 @@ from tests.simulation.scenario import Size, play, without_cycles_collected
 _MOST_SEEDS = 150
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
 def test_a_planted_fault_is_found(planted: Planted) -> None:
     """A simulation that would not notice the mistake says nothing of the connector."""

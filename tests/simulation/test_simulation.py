@@ -21,7 +21,7 @@ _SHARES = 8
 _KINDS = ("kill", "freeze", "thaw", "cut", "stop", "storm", "slow", "letters down", "kafka down", "grow", "lost")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("share", range(_SHARES))
 def test_every_promise_holds_on_every_seed(share: int) -> None:
     """No loss, order, few repeats, bounds, and rest once the faults are over; every kind of fault is met.
