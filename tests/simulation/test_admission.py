@@ -106,6 +106,28 @@ def test_an_outage_is_noticed_and_its_end_is_tried_with_another_order_each_time(
     run_in_virtual_time(main())
 
 
+@pytest.mark.parametrize("orders", [1, 2, 9])
+@pytest.mark.parametrize("reply", [Answer(401, "error"), DOWN, Answer(429, "error", retry_after_seconds=20.0)])
+def test_whoever_is_alone_is_told_when_the_other_side_is_back(reply: Reply, orders: int) -> None:
+    """With more workers than orders none of them may be overlooked: nothing new comes to wake anybody [27]."""
+
+    async def main() -> None:
+        bench = _bench(lambda _order, now: reply if 20.0 < now < 300.0 else OK)
+        for number in range(400):
+            bench.emit(0, purchase(f"before-{number}"))
+        async with bench.running():
+            bench.source.assign(0)
+            await bench.at_rest(within_seconds=20.0)
+            await asyncio.sleep(20.0)
+            for number in range(orders):
+                bench.emit(0, purchase(f"o-{number}"))
+            await asyncio.sleep(280.0)
+            await bench.at_rest(within_seconds=45.0)
+        assert bench.letters.letters == []
+
+    run_in_virtual_time(main())
+
+
 @pytest.mark.parametrize(("after_seconds", "share"), [(1.0, 0.95), (None, 0.9)], ids=["Retry-After", "not a word"])
 def test_of_a_limit_of_two_hundred_a_second_nearly_all_is_used_with_few_refusals(
     after_seconds: float | None,
