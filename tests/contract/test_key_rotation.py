@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 pytestmark = [for_each_transport, pytest.mark.timeout(60)]
 
 OLD, NEW = "sk-sandbox", "sk-next"
+CONCURRENCY = 64
 OPTIONS = EngineOptions(
-    concurrency=64, retry=Backoff(0.01, 0.05), probe=Backoff(0.02, 0.1), commit_interval_seconds=0.05,
+    concurrency=CONCURRENCY,
+    retry=Backoff(0.01, 0.05),
+    probe=Backoff(0.02, 0.1),
+    commit_interval_seconds=0.05,
 )
 
 
@@ -72,7 +76,7 @@ async def test_a_rotated_key_is_waited_for_picked_up_from_its_file_and_said_once
             await eventually(lambda: bench.engine.admission.state is State.HALTED)
             halted_at = sandbox.request_count
             # As many probes as orders are in flight would be none: they go one at a time, and go on.
-            await eventually(lambda: sandbox.request_count >= halted_at + OPTIONS.concurrency + 5)
+            await eventually(lambda: sandbox.request_count >= halted_at + CONCURRENCY + 5)
             assert bench.engine.admission.state is State.HALTED
             assert bench.committed(0) == 50
             file.write_text(NEW + "\n", encoding="utf-8")
@@ -83,7 +87,7 @@ async def test_a_rotated_key_is_waited_for_picked_up_from_its_file_and_said_once
     lines = log_of(bench.seen.seen)
     assert [line["state"] for line in lines if line["event"] == "admission changed"] == ["halted", "running"]
     assert len([line for line in lines if "401" in json.dumps(line)]) == 1
-    assert len(refused) > OPTIONS.concurrency
+    assert len(refused) > CONCURRENCY
     said = json.dumps(lines)
     assert OLD not in said
     assert NEW not in said
@@ -98,9 +102,9 @@ async def test_a_key_that_never_was_right_holds_everything_and_blames_no_record(
             bench.source.assign(0)
             for number in range(200):
                 bench.emit(0, purchase(f"order-{number}"))
-            await eventually(lambda: sandbox.request_count >= OPTIONS.concurrency + 10)
+            await eventually(lambda: sandbox.request_count >= CONCURRENCY + 10)
         assert sandbox.orders == {}
-        probes = sandbox.requests[OPTIONS.concurrency :]
+        probes = sandbox.requests[CONCURRENCY:]
     assert all(request.status == 401 for request in probes)
     assert bench.committed(0) == 0
     assert bench.letters.letters == []
