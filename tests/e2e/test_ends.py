@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot go on ends: the process's status is not 0, and the last line of its log says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.polling import wait_until
+from tests.support.processes import World
+from tests.support.small_orders import KEPT, complaints, records
+
+if TYPE_CHECKING:
+    from connector.demo.children import Child
+    from tests.support.kafka_broker import Broker
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+STALL = str(Path(__file__).parents[1] / "support" / "stall.py")
+BOUND_SECONDS = 4
+LOSES_PATIENCE_SOON: dict[str, dict[str, Any]] = {
+    "ops": {"liveness_timeout_seconds": BOUND_SECONDS},
+    "button": {"request_timeout_seconds": 1, "connect_timeout_seconds": 0.5},
+    "delivery": {"drain_seconds": 6.1, "shutdown_seconds": 9.5},
+}
+
+
+def _last_line(child: Child) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(child.read_log().splitlines()[-1])
+    return line
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ("ended-poll-thread", ("the Kafka poll thread ended",)),
+        ("dead-workers", ("the engine failed", "RuntimeError", "_die")),
+    ],
+)
+def test_a_part_that_stalls_or_dies_ends_the_process(
+    kafka: Broker,
+    tmp_path: Path,
+    part: str,
+    says: tuple[str, ...],
+) -> None:
+    """[3, 55, 56] Nobody else would notice: it would look like a connector without orders."""
+    with World(kafka, tmp_path) as world:
+        world.produce(records({"order": KEPT}))
+        child = world.connector(LOSES_PATIENCE_SOON, program=(STALL, part), is_ready=False).child
+        assert child.wait(60) == 1
+        last = _last_line(child)
+        assert last["event"] == "gave up"
+        assert all(each in last["message"] for each in says), last
+        assert set(world.offsets.committed().values()) <= {0}
+
+
+def test_who_was_fenced_by_a_process_with_the_same_id_ends(kafka: Broker, tmp_path: Path) -> None:
+    """[17, 56] The client's fatal error comes once; whoever missed it would be ready, and dead."""
+    same = {"kafka": {"group_instance_id": "one"}}
+    orders = {f"order-{number}": KEPT for number in range(20)}
+    with World(kafka, tmp_path) as world:
+        older = world.connector(same)
+        wait_until(lambda: world.members_with_partitions() == 1, 30, awaiting="the older one's partitions")
+        newer = world.connector(same)
+        assert older.child.wait(60) == 1
+        last = _last_line(older.child)
+        assert last["event"] == "gave up"
+        assert "fenced" in last["message"]
+        assert "kafka.group_instance_id" in last["message"]
+        world.produce(records(orders))
+        world.wait_until_at_rest(30, newer)
+        assert list(complaints(orders, world.sandbox.control.orders())) == []
