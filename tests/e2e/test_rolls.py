@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.support.kafka_broker import Broker
 
 _ROLLS = int(os.environ.get("ROLLS", "1"))
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + 60 * _ROLLS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240 + 60 * _ROLLS)]
 
 PARTITIONS = 12
 PER_SECOND = 60
