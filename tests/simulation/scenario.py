@@ -97,7 +97,7 @@ class Scenario:
     def __init__(self, seed: int, size: Size) -> None:
         """Set it up."""
         self.world = World(seed)
-        self._random = self.world.stream("scenario")
+        self._random: Random = self.world.stream("scenario")
         draw = self._random
         self._has_poison = draw.random() < 0.08
         self._merchant = Merchant()
@@ -142,7 +142,7 @@ class Scenario:
         return {fault: badness * likelihood for fault, likelihood in _LIKELIHOODS.items()}
 
     def _replicas(self, most: int) -> int:
-        counts = [1, 1, 2, 2, 3, 4, *range(5, most + 1)]
+        counts: list[int] = [1, 1, 2, 2, 3, 4, *range(5, most + 1)]
         return self._random.choice([each for each in counts if each <= most])
 
     async def run(self) -> None:
