@@ -32,6 +32,8 @@ TOO_MANY = "http_429"
 _FAILING_ORDERS_BEFORE_PROBING = 8
 _PROBE_PATIENCE_SECONDS = 60.0
 _JITTER_SHARE = 0.1
+_UNTOLD_SECONDS = 1.0
+"""How long a 429 that names no time is waited for."""
 _LIMITED_FOR_SECONDS = 10.0
 """How long nothing must have been held back before that is news."""
 
@@ -171,6 +173,7 @@ class Admission:
         """
         now, after_seconds = failure.ended, failure.after_seconds
         if failure.reason == TOO_MANY:
+            after_seconds = _UNTOLD_SECONDS if after_seconds is None else after_seconds
             self.rate.refused(failure.started, now, after_seconds)
         if after_seconds is not None and (until := now + after_seconds) > self._gate:
             self._gate = until + after_seconds * self._random.uniform(0.0, _JITTER_SHARE)

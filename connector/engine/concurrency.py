@@ -28,7 +28,7 @@ _LEAST_SAMPLES = 16
 _LEAST_ROUND_SECONDS = 0.05
 _BASELINE_WEIGHT = 0.5
 _GROWTH_ALLOWED_SHARE = 0.25
-_GROWTH_ALLOWED_SECONDS = 0.01
+_GROWTH_ALLOWED_SECONDS = 0.02
 _SHRINKS_AT = 2.0
 """Between what is allowed and so many times as much, the limit is held."""
 _LEAST_LEFT = 0.5

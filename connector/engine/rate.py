@@ -91,11 +91,10 @@ class Rate:
         self._accepted += 1
         self._since_resumed += 1
 
-    def refused(self, started: float, now: float, after_seconds: float | None) -> None:
+    def refused(self, started: float, now: float, wait_seconds: float) -> None:
         """Note a call that was refused because there were too many; those that were under way then say no more."""
         if started <= self._resumes_at:
             return
-        wait_seconds = 1.0 if after_seconds is None else after_seconds
         if self._learned is None:
             learned = _AFTER_A_REFUSAL * self._in_the_last_second(now)
             # After a burst nobody knows yet what goes on to be served.

@@ -128,7 +128,7 @@ def test_whoever_is_alone_is_told_when_the_other_side_is_back(reply: Reply, orde
     run_in_virtual_time(main())
 
 
-@pytest.mark.parametrize(("after_seconds", "share"), [(1.0, 0.95), (None, 0.9)], ids=["Retry-After", "not a word"])
+@pytest.mark.parametrize(("after_seconds", "share"), [(1.0, 0.95), (None, 0.95)], ids=["Retry-After", "not a word"])
 def test_of_a_limit_of_two_hundred_a_second_nearly_all_is_used_with_few_refusals(
     after_seconds: float | None,
     share: float,

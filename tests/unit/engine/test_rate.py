@@ -71,7 +71,7 @@ def _play(
             if after_seconds is None:
                 rate.served(ended)
             else:
-                rate.refused(started, ended, after_seconds or None)
+                rate.refused(started, ended, after_seconds or 1.0)
                 gate = max(gate, ended + after_seconds)
             served += after_seconds is None and ended >= since
             refused += after_seconds is not None and ended >= since
