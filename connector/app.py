@@ -176,11 +176,11 @@ class Connector:
         async with ops:
             if not await preflight.wait_for_cluster(self._settings, self._through, self._told_to_stop, self._log):
                 return EXIT_OK if self._told_to_stop.is_set() else EXIT_FAILED
-            origins = asyncio.ensure_future(preflight.ask_origins(self._settings, self._through))
-            ledger_partitions = await self._open_ledger()
-            if ledger_partitions is None:
+            asked = preflight.ask_origins(self._settings, self._through, self._told_to_stop, self._log)
+            origins, ledger_partitions = await asyncio.gather(asked, self._open_ledger())
+            if origins is None or ledger_partitions is None:
                 return EXIT_OK if self._told_to_stop.is_set() else EXIT_FAILED
-            self._build(ledger_partitions, await origins)
+            self._build(ledger_partitions, origins)
             self._log.info("started", version=version(), ops_port=ops.port, group=self._settings.kafka.group_id)
             engine = asyncio.create_task(self._engine.run(), name="engine")
             self._sessions.table.start(loop)

@@ -113,9 +113,20 @@ async def open_ledger(
     return None if answered is None else answered[0]
 
 
-async def ask_origins(settings: Settings, through: KafkaConnection) -> dict[str, Origin]:
-    """Return which topics the events come from."""
-    return await _in_thread(partial(origins_of, through, settings.kafka.topics))
+async def ask_origins(
+    settings: Settings,
+    through: KafkaConnection,
+    told_to_stop: asyncio.Event,
+    log: Log,
+) -> dict[str, Origin] | None:
+    """Return which topics the events come from, once the cluster has said so; ``None`` if there is to be no start."""
+
+    def ask() -> tuple[Findings, dict[str, Origin]]:
+        origins = origins_of(through, settings.kafka.topics)
+        return Findings([], is_reachable=origins is not None), origins or {}
+
+    answered = await _once_answered(ask, told_to_stop, log)
+    return None if answered is None else answered[0]
 
 
 async def _once_answered(

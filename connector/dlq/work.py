@@ -124,6 +124,9 @@ def _sources(asking: Asking) -> dict[str, Source]:
         msg = f"kafka.topics: topic {missing!r} does not exist, or you may not DESCRIBE it. Create or allow it."
         raise KafkaFailure(msg)
     origins = origins_of(asking.through, topics)
+    if origins is None:
+        msg = "kafka.bootstrap_servers: the cluster does not say which topics it has. Try again."
+        raise KafkaFailure(msg)
     return {topic: Source(origins[topic], counts[topic]) for topic in topics}
 
 

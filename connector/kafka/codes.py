@@ -16,4 +16,5 @@ FATAL = KafkaError._FATAL  # noqa: SLF001  the client's public spelling
 PARTITION_EOF = KafkaError._PARTITION_EOF  # noqa: SLF001  the client's public spelling
 TIMED_OUT = KafkaError._TIMED_OUT  # noqa: SLF001  the client's public spelling
 TRANSPORT = KafkaError._TRANSPORT  # noqa: SLF001  the client's public spelling
+UNSUPPORTED_FEATURE = KafkaError._UNSUPPORTED_FEATURE  # noqa: SLF001  the client's public spelling
 UNKNOWN_TOPIC = KafkaError._UNKNOWN_TOPIC  # noqa: SLF001  the client's public spelling

@@ -26,7 +26,7 @@ _MOMENT_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
 _PATIENCE_INTERVALS = 2.0
 """How long a topic may be unknown, counted in looks: brokers that have just started may not know of it yet."""
-_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """What brokers that give topics no ids say."""
 
 
@@ -113,7 +113,7 @@ class TopicIds:
         self._missing_since.pop(topic, None)
         self._partitions[topic] = len(described.partitions)
         told = str(described.topic_id)
-        if told == _NO_ID:
+        if told == NO_ID:
             return None
         first = self._ids.setdefault(topic, told)
         return None if told == first else made_anew(topic, first, told)
