@@ -86,7 +86,8 @@ class Replica:
         self.outside = outside
         self.process = Process(name)
         self.consumer: SimulatedConsumer | None = None
-        self.is_over = self.is_stopping = False
+        self.is_over = self.is_stopping = self._is_unheard = False
+        self._silences = 0
         self.process.context.copy().run(self._build)
 
     def _build(self) -> None:
@@ -184,6 +185,7 @@ class Replica:
         if self.process.is_frozen and not self.process.is_dead:
             self.outside.world.note("thaw", self.process.name)
             the_loop().thaw(self.process)
+            self._be_heard()
 
     def cut(self) -> None:
         """Lose the way to the coordinator, but not to the leaders of the partitions."""
@@ -197,10 +199,18 @@ class Replica:
         if self.consumer is not None:
             self.outside.world.note("mend", self.process.name)
             self.consumer.reach.coordinator = True
+            self._be_heard()
 
     def _fall_silent(self) -> None:
-        if self.consumer is not None:
-            self.outside.group.silent(self.consumer, self.consumer.is_silent)
+        """Have the group count from now, unless it does already."""
+        consumer = self.consumer
+        if consumer is not None and not self._is_unheard:
+            self._is_unheard = True
+            self._silences = number = self._silences + 1
+            self.outside.group.silent(consumer, lambda: consumer.is_silent() and self._silences == number)
+
+    def _be_heard(self) -> None:
+        self._is_unheard = self.consumer is not None and self.consumer.is_silent()
 
     async def stop(self) -> None:
         """End in order, as on SIGTERM."""
