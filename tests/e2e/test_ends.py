@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import Consumer
 
 from tests.support.polling import wait_until
 from tests.support.processes import World
@@ -36,6 +40,8 @@ def _last_line(child: Child) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("part", "says"),
     [
+        ("spinning-loop", ("the event loop has not moved", "_spin")),
+        ("waiting-poll-thread", ("the thread that polls Kafka has not moved", "_wait")),
         ("ended-poll-thread", ("the Kafka poll thread ended",)),
         ("dead-workers", ("the engine failed", "RuntimeError", "_die")),
     ],
@@ -57,6 +63,20 @@ def test_a_part_that_stalls_or_dies_ends_the_process(
         assert set(world.offsets.committed().values()) <= {0}
 
 
+def test_a_process_that_was_frozen_for_longer_is_not_stuck(kafka: Broker, tmp_path: Path) -> None:
+    """[64] A machine that slept, or a container that was paused, is awake again: that is no reason to end."""
+    orders = {f"order-{number}": KEPT for number in range(10)}
+    with World(kafka, tmp_path) as world:
+        connector = world.connector(LOSES_PATIENCE_SOON)
+        os.kill(connector.child.pid, signal.SIGSTOP)
+        until = time.monotonic() + BOUND_SECONDS + 1
+        wait_until(lambda: time.monotonic() > until)
+        os.kill(connector.child.pid, signal.SIGCONT)
+        world.produce(records(orders))
+        world.wait_until_at_rest(30, connector)
+        assert list(complaints(orders, world.sandbox.control.orders())) == []
+
+
 def test_who_was_fenced_by_a_process_with_the_same_id_ends(kafka: Broker, tmp_path: Path) -> None:
     """[17, 56] The client's fatal error comes once; whoever missed it would be ready, and dead."""
     same = {"kafka": {"group_instance_id": "one"}}
@@ -72,4 +92,28 @@ def test_who_was_fenced_by_a_process_with_the_same_id_ends(kafka: Broker, tmp_pa
         assert "kafka.group_instance_id" in last["message"]
         world.produce(records(orders))
         world.wait_until_at_rest(30, newer)
+        assert list(complaints(orders, world.sandbox.control.orders())) == []
+
+
+def test_who_waits_for_its_id_is_not_ready_and_then_takes_over(kafka: Broker, tmp_path: Path) -> None:
+    """[56] Ready, and dead, is the worst. Once the id is released the connector goes on by itself."""
+    orders = {f"order-{number}": KEPT for number in range(20)}
+    with World(kafka, tmp_path) as world:
+        world.produce(records(orders))
+        same = {"group.id": world.group, "group.protocol": "consumer", "group.instance.id": "one"}
+        other = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "enable.auto.commit": False, **same})
+        try:
+            assigned: list[object] = []
+            other.subscribe([world.events], on_assign=lambda _, partitions: assigned.extend(partitions))
+            wait_until(lambda: other.poll(0) is None and assigned, 30, awaiting="the id's first owner")
+            waiting = world.connector(
+                {"kafka": {"group_instance_id": "one", "group_protocol": "consumer"}},
+                is_ready=False,
+            )
+            waiting.child.wait_for("the wait", lambda: "kafka.group_instance_id" in waiting.child.read_log(), 30)
+            assert not waiting.is_ready()
+        finally:
+            other.close()
+        world.wait_until_at_rest(40, waiting)
+        waiting.wait_until_ready()
         assert list(complaints(orders, world.sandbox.control.orders())) == []
