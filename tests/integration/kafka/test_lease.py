@@ -8,18 +8,27 @@ import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from connector.engine.observations import LeaseLapsed
 from connector.engine.ports import TopicPartition
-from tests.integration.kafka.leased_member import under_lease
+from connector.kafka.options import KafkaConnection
+from tests.integration.kafka.leased_member import LeasedMember, leased, under_lease
 from tests.integration.kafka.parts import committed, member, options, produce, topic_of
+from tests.support.kafka_broker import NoBrokerError, free_port, start_broker
 from tests.support.polling import eventually
+from tests.support.tcp_proxy import Direction, TcpProxy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.integration.kafka.parts import Member
     from tests.support.kafka_broker import Broker
+    from tests.support.tcp_proxy import _Connection
 
 BOTH_PROTOCOLS = pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
 _RECORDS = 400
@@ -102,7 +111,7 @@ async def test_a_member_with_nothing_to_commit_keeps_its_lease(kafka: Broker, gr
         await eventually(lambda: one.source.may_start(first), 20)
         await one.source.commit({first: 7})
         before = committed(kafka, settings.group_id)
-        ends_at = time.monotonic() + 2 * settings.lease_seconds
+        ends_at = time.monotonic() + settings.lease_seconds + 0.5
         while time.monotonic() < ends_at:
             assert one.source.may_start(first)
             assert one.source.lease_seconds > 0.0
@@ -134,6 +143,66 @@ async def test_other_partitions_keep_their_lease_while_one_is_drained_for_long(
             await eventually(lambda: len(two.intake.starts) == 1, 30)
 
 
+@pytest.mark.kafka
+async def test_while_the_coordinator_is_gone_calls_end_with_the_lease_and_records_come_all_the_same() -> None:
+    """Nothing is lost or given up, and all goes on by itself when it is back [17, 31, 52]."""
+    with _broker_with_a_group_proxy() as (broker, proxy):
+        topic = topic_of(broker)
+        first = TopicPartition(topic, 0)
+        produce(broker, topic, 20)
+        through = replace(options(broker, topic), connection=KafkaConnection(proxy.address), commit_timeout_seconds=1.0)
+        # The client itself takes its partitions for lost when the session is over: long after the lease.
+        one = LeasedMember(replace(under_lease(through), session_timeout_ms=12_000, call_seconds=6.0))
+        async with leased(one):
+            await eventually(lambda: len(one.calls()) == 20, 30)
+            await eventually(lambda: committed(broker, f"group-{topic}")[first][0] == 20, 30)
+            proxy.is_group_gone = True
+            await eventually(lambda: "lapsed" in one.said, 20)
+            assert one.source.lacks_lease
+            produce(broker, topic, 20, first=20)
+            await eventually(lambda: one.source.uncommitted_records == 20, 20)
+            assert len(one.calls()) == 20
+            proxy.is_group_gone = False
+            await eventually(lambda: committed(broker, f"group-{topic}")[first][0] == 40, 60)
+            assert set(one.calls()) == {f"o-{number}" for number in range(40)}
+
+
+_GROUP_REQUESTS = {8, 11, 12, 14, 68}
+"""Kafka's numbers of OffsetCommit, JoinGroup, Heartbeat, SyncGroup and ConsumerGroupHeartbeat."""
+
+
+class _GroupProxy(TcpProxy):
+    """A proxy that cuts whoever speaks of the group, while it is told to; the client uses a connection for that."""
+
+    is_group_gone = False
+
+    async def _pump(self, reader: asyncio.StreamReader, connection: _Connection, direction: Direction) -> None:
+        read = reader.read
+
+        async def watch(most: int = -1) -> bytes:
+            chunk = await read(most)
+            is_of_the_group = direction is Direction.REQUESTS and int.from_bytes(chunk[4:6], "big") in _GROUP_REQUESTS
+            if self.is_group_gone and is_of_the_group:
+                connection.reset()
+            return chunk
+
+        setattr(reader, "read", watch)  # noqa: B010  types would not allow it
+        await super()._pump(reader, connection, direction)
+
+
+@contextmanager
+def _broker_with_a_group_proxy() -> Iterator[tuple[Broker, _GroupProxy]]:
+    behind = free_port()
+    try:
+        with (
+            _GroupProxy(("127.0.0.1", behind)) as proxy,
+            start_broker({}, {"PROXIED": behind}, {"PROXIED": proxy.port}) as broker,
+        ):
+            yield broker, proxy
+    except NoBrokerError as reason:
+        pytest.skip(str(reason))
+
+
 async def test_members_that_come_and_go_leave_a_busy_one_its_lease(kafka: Broker) -> None:
     """Commits that cross a rebalance are refused, and say nothing of who stays a member [52, 53]."""
     topic = topic_of(kafka, 4)
@@ -147,6 +216,7 @@ async def test_members_that_come_and_go_leave_a_busy_one_its_lease(kafka: Broker
             await eventually(lambda: len(one.intake.starts) == 4 and one.source.lease_seconds > 0, 30)
         busy.cancel()
         assert "lost" not in one.intake.names()
+        assert [each.reason for each in one.observations if isinstance(each, LeaseLapsed)] == []
 
 
 async def _commit_for_ever(one: Member) -> None:
