@@ -122,10 +122,8 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
     shutdown = _Quantity("delivery.shutdown_seconds", delivery.shutdown_seconds)
     first_retry = _Quantity("delivery.retry_initial_seconds", delivery.retry_initial_seconds)
     last_retry = _Quantity("delivery.retry_max_seconds", delivery.retry_max_seconds)
-    calls = _Quantity("delivery.max_concurrency", delivery.max_concurrency, "calls")
     pin = _Quantity("delivery.pin_seconds", delivery.pin_seconds)
     poison = _Quantity("delivery.poison_seconds", delivery.poison_seconds)
-    records = _Quantity("delivery.max_uncommitted_records", delivery.max_uncommitted_records, "records")
     return (
         _Below(connect, request, "connecting is a part of the call"),
         _Below(
@@ -146,7 +144,6 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
         _Below(drain, shutdown, "after the drain the group has to be left", more=CLOSE_MARGIN_SECONDS),
         _Below(first_retry, last_retry, "waits grow from the first to the second", may_equal=True),
         _Below(pin, poison, "what holds a partition up is given up first", may_equal=True),
-        _Below(calls, records, "there are never more calls than records", may_equal=True),
     )
 
 
