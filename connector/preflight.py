@@ -18,7 +18,7 @@ from connector.avro.writers import MappingError
 from connector.kafka.compaction import check_compaction
 from connector.kafka.configuration import refused_configuration
 from connector.kafka.ledger_topic import open_ledger_topic
-from connector.kafka.origins import origins_of
+from connector.kafka.origins import named, origins_of
 from connector.kafka.rights import Use, check_rights
 from connector.kafka.topics import Problem, check_topics
 
@@ -119,11 +119,16 @@ async def ask_origins(
     told_to_stop: asyncio.Event,
     log: Log,
 ) -> dict[str, Origin] | None:
-    """Return which topics the events come from, once the cluster has said so; ``None`` if there is to be no start."""
+    """Return which topics the events come from, once the cluster has said so; ``None`` if there is to be no start.
+
+    Brokers that are known to say little are asked once; the setting is about another question of the same kind.
+    """
+    must_be_known = settings.sessions.compaction_unknown == "refuse"
 
     def ask() -> tuple[Findings, dict[str, Origin]]:
         origins = origins_of(through, settings.kafka.topics)
-        return Findings([], is_reachable=origins is not None), origins or {}
+        is_enough = origins is not None or not must_be_known
+        return Findings([], is_reachable=is_enough), origins or named(settings.kafka.topics)
 
     answered = await _once_answered(ask, told_to_stop, log)
     return None if answered is None else answered[0]
