@@ -35,7 +35,12 @@ FAULTS = {
 }
 MAX_UNCOMMITTED = 1_000
 MANY_AT_ONCE = {
-    "delivery": {"max_concurrency": 128, "max_uncommitted_records": MAX_UNCOMMITTED, "retry_max_seconds": 2},
+    "delivery": {
+        "max_concurrency": 128,
+        "adaptive_concurrency": False,
+        "max_uncommitted_records": MAX_UNCOMMITTED,
+        "retry_max_seconds": 2,
+    },
 }
 COMMIT_AT_POLL = str(Path(__file__).parents[1] / "support" / "commit_at_poll.py")
 

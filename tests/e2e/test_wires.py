@@ -67,6 +67,7 @@ class Run:
             "schema_registry": {"url": registry.url},
             "delivery": {
                 "max_concurrency": 128,
+                "adaptive_concurrency": False,
                 "max_uncommitted_records": MAX_UNCOMMITTED,
                 "retry_max_seconds": 2,
                 "drain_seconds": 11,
