@@ -7,11 +7,12 @@ in which they were said.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.chaos.load import Load, Saying
 
 _END_SECONDS = 60.0
+_ASK_AGAIN_SECONDS = 0.2
 
 
 class Writer:
@@ -82,8 +84,18 @@ class Writer:
     def _write(self, saying: Saying) -> None:
         record, place = saying.record, saying.place
         partition = -1 if place is None else int(place * self.partitions)
-        self._producer.produce(self._topic, record.value, record.key, partition, on_delivery=self._delivered)
-        self._producer.poll(0)
+        while True:
+            try:
+                self._producer.produce(self._topic, record.value, record.key, partition, on_delivery=self._delivered)
+            except KafkaException:
+                # A partition that was just added, of which this client has not heard yet.
+                if self._is_over.wait(_ASK_AGAIN_SECONDS):
+                    return
+                with contextlib.suppress(KafkaException):
+                    self._producer.list_topics(self._topic, _END_SECONDS)
+            else:
+                self._producer.poll(0)
+                return
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         self._error = error or self._error
