@@ -29,6 +29,7 @@ class Workers:
         self._awake = 0
         self._resting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
 
     @property
     def is_any_resting(self) -> bool:
@@ -73,7 +74,9 @@ class Workers:
 
     def _wake_at(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         if self._timer is not None:
-            if self._timer.when() <= at:
+            # Kept here, because uvloop gives what is due already as a handle that does not know when.
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
+        self._timer_at = at
         self._timer = loop.call_at(at, self._time_is_up)
