@@ -55,6 +55,9 @@ class Client(Protocol):
     def tell(self, message: Assign | Revoke) -> None:
         """Send it a message; it is read when the client is polled."""
 
+    def is_silent(self) -> bool:
+        """Return whether the coordinator hears nothing of this member."""
+
     def expel(self) -> None:
         """Answer its next heartbeat with an unknown member."""
 
@@ -134,6 +137,8 @@ class Group:
         self._joined += 1
         self.members[self._joined] = client
         self._world.note("joined", client.name, self._joined)
+        if client.is_silent():  # It was frozen, or died, while its request was on the way.
+            self.silent(client, client.is_silent)
         self.rebalance()
         return self._joined
 
