@@ -291,21 +291,34 @@ def test_a_table_that_is_lost_or_spoilt_is_built_again(kafka: Broker, tmp_path: 
         assert spoil(copy) > 0
         world.rewind()
         world.produce(records(growing, {"shoes"}))
-        found_out = world.connector(kept, is_ready=False)
-        assert found_out.child.wait(30) == 1
-        assert "StoreDamagedError" in found_out.child.read_log()
-        facts, log = _at_work(world, kept)
+        # Where the damage lies is RocksDB's affair: what it reads to open is found then, the rest when it is needed.
+        reader = world.connector(kept, is_ready=False)
+        said = reader.child.read_log
+        wait_until(
+            lambda: _REBUILT in said() or reader.child.exit_status is not None, 30, awaiting="word of the damage"
+        )
+        if _REBUILT not in said():
+            assert reader.child.wait(10) == 1
+            assert "StoreDamagedError" in said()
+            reader = world.connector(kept)
+            assert "it was found damaged when it was read" in reader.child.read_log()
+        facts, log = _at_rest(world, reader)
         assert facts > len(lone) + 2 * len(growing)
-        assert log.count("copy of a table is deleted, it is read again from its topic") == 1
-        assert "it was found damaged when it was read" in log
+        assert log.count(_REBUILT) == 1
         calls = _judge(world, lone | growing, times=3)
     # All of it was read four times.
     assert all(calls[order_id] == ["create"] for order_id in lone)
 
 
+_REBUILT = "copy of a table is deleted, it is read again from its topic"
+
+
 def _at_work(world: World, settings: Mapping[str, Mapping[str, Any]]) -> tuple[int, str]:
     """Let a connector do what there is to do; return how much of the ledger it read at its start, and its log."""
-    connector = world.connector(settings)
+    return _at_rest(world, world.connector(settings))
+
+
+def _at_rest(world: World, connector: Connector) -> tuple[int, str]:
     world.wait_until_at_rest(30, connector)
     connector.child.terminate()
     assert connector.child.wait(20) == 0, connector.child.read_log()
