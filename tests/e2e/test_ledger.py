@@ -295,7 +295,9 @@ def test_a_table_that_is_lost_or_spoilt_is_built_again(kafka: Broker, tmp_path: 
         reader = world.connector(kept, is_ready=False)
         said = reader.child.read_log
         wait_until(
-            lambda: _REBUILT in said() or reader.child.exit_status is not None, 30, awaiting="word of the damage",
+            lambda: _REBUILT in said() or reader.child.exit_status is not None,
+            30,
+            awaiting="word of the damage",
         )
         if _REBUILT not in said():
             assert reader.child.wait(10) == 1
