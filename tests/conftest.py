@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.support.kafka_broker import Broker, NoBrokerError, shared_broker, start_broker
+from tests.support.brokers_or_skips import or_skip
+from tests.support.kafka_broker import Broker, shared_broker, start_broker
 from tests.support.strict_run import StrictRun
 
 if TYPE_CHECKING:
@@ -42,21 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """Give the broker that all tests share; never kill it, and use topics and groups of your own."""
-    try:
-        with shared_broker() as broker:
-            yield broker
-            broker.keeps_log = request.session.testsfailed > 0
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(shared_broker()) as broker:
+        yield broker
+        broker.keeps_log = request.session.testsfailed > 0
 
 
 @pytest.fixture
 def own_kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """Give a broker that only this test uses, and may kill and restart."""
     failed_before = request.session.testsfailed
-    try:
-        with start_broker() as broker:
-            yield broker
-            broker.keeps_log = request.session.testsfailed > failed_before
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(start_broker()) as broker:
+        yield broker
+        broker.keeps_log = request.session.testsfailed > failed_before

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.checker import complaints, explained
 from tests.chaos.run import Plan, run
 from tests.chaos.troubles import KINDS
-from tests.support.kafka_broker import NoBrokerError
+from tests.support.brokers_or_skips import or_skip
 from tests.support.tcp_proxy import proxied_broker
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ SEED = 8
 @pytest.mark.timeout(480)
 def test_nothing_is_lost_told_wrongly_or_told_again_without_cause(tmp_path: Path) -> None:
     """Whatever goes wrong around several connectors, each order ends as the merchant has it, and all is explained."""
-    try:
-        with proxied_broker(seed=SEED) as proxied:
-            evidence = run(Plan(SEED), proxied, tmp_path)
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(proxied_broker(seed=SEED)) as proxied:
+        evidence = run(Plan(SEED), proxied, tmp_path)
     assert complaints(evidence) == []
     assert {trouble.kind for trouble in evidence.troubles} >= {kind.name for kind in KINDS}
     assert len(evidence.input) > 3_000

@@ -19,9 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.avro_records import encode_event, encode_session, purchase, refund, session
+from tests.support.brokers_or_skips import or_skip
 from tests.support.echoing_button import EchoingButton, echoing_button
 from tests.support.generator import Produced
-from tests.support.kafka_broker import NoBrokerError
 from tests.support.polling import wait_until
 from tests.support.privacy import ADDRESS, CUSTOMER, EMAIL, IDFA, MPID, NAME, PERSONAL, PHONE, found_in
 from tests.support.processes import World
@@ -55,11 +55,8 @@ TOLD = {name: mark for name, mark in {**PERSONAL, "API key": API_KEY}.items() if
 @pytest.fixture(scope="module")
 def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """Give a broker that demands a password."""
-    try:
-        with start_secure_kafka(tmp_path_factory.mktemp("secure-kafka")) as kafka:
-            yield kafka
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(start_secure_kafka(tmp_path_factory.mktemp("secure-kafka"))) as kafka:
+        yield kafka
 
 
 def personal(order_id: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401  any field of an event

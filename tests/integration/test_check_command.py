@@ -10,9 +10,10 @@ import pytest
 
 from connector.sandbox import SandboxThread
 from tests.support.avro_records import schema, small_event_schema
+from tests.support.brokers_or_skips import or_skip
 from tests.support.command_line import call, settings_file
 from tests.support.http_peers import refused_url
-from tests.support.kafka_broker import NoBrokerError, start_broker, unique_topic
+from tests.support.kafka_broker import start_broker, unique_topic
 from tests.support.registry import Registry
 
 if TYPE_CHECKING:
@@ -171,19 +172,16 @@ def test_looking_creates_no_topic_where_brokers_create_what_is_asked_for(
     sandbox: SandboxThread,
 ) -> None:
     """Neither the missing ones nor any other [37]."""
-    try:
-        with start_broker({"auto.create.topics.enable": "true"}) as broker:
-            areas = {
-                "kafka": {"bootstrap_servers": broker.bootstrap_servers},
-                "button": {"base_url": sandbox.url, "api_key": sandbox.switches.api_key},
-            }
-            code, failed = found(tmp_path, areas)
-            there = set(broker.admin().list_topics(timeout=10).topics)
-            kept = broker.create_topic("session-attribution", 1, {"cleanup.policy": "compact"})
-            again = found(tmp_path, areas)
-            still_there = set(broker.admin().list_topics(timeout=10).topics)
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(start_broker({"auto.create.topics.enable": "true"})) as broker:
+        areas = {
+            "kafka": {"bootstrap_servers": broker.bootstrap_servers},
+            "button": {"base_url": sandbox.url, "api_key": sandbox.switches.api_key},
+        }
+        code, failed = found(tmp_path, areas)
+        there = set(broker.admin().list_topics(timeout=10).topics)
+        kept = broker.create_topic("session-attribution", 1, {"cleanup.policy": "compact"})
+        again = found(tmp_path, areas)
+        still_there = set(broker.admin().list_topics(timeout=10).topics)
     assert (code, set(failed)) == (1, {"kafka.topics", "sessions.topic", "dead_letters.topic"})
     assert again[1].keys() == {"kafka.topics", "dead_letters.topic"}
     assert there <= {INTERNAL}

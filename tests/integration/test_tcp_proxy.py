@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.kafka_broker import NoBrokerError, unique_topic
+from tests.support.kafka_broker import unique_topic
 from tests.support.polling import wait_until
 from tests.support.tcp_proxy import Direction, TcpProxy, proxied_broker
 
@@ -156,23 +156,20 @@ def test_refused_connections_are_accepted_again_once_healed() -> None:
 
 def test_the_clients_of_a_proxied_broker_stay_behind_the_proxy() -> None:
     """Whoever starts at the proxy is stopped by it, for the broker tells its address; others go past it."""
-    try:
-        with proxied_broker() as (broker, proxy):
-            topic = broker.create_topic(unique_topic("proxied"))
-            behind = Producer({"bootstrap.servers": proxy.address, "log_level": 0})
-            behind.produce(topic, b"one")
-            assert behind.flush(10) == 0
-            proxy.stall()
-            behind.produce(topic, b"two")
-            assert behind.flush(1) == 1
-            past = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
-            past.produce(topic, b"three")
-            assert past.flush(10) == 0
-            proxy.heal()
-            assert behind.flush(20) == 0
-            proxy.cut()
-            behind.produce(topic, b"four")
-            assert behind.flush(20) == 0
-            wait_until(lambda: proxy.connections > 0, awaiting="connections")
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(proxied_broker()) as (broker, proxy):
+        topic = broker.create_topic(unique_topic("proxied"))
+        behind = Producer({"bootstrap.servers": proxy.address, "log_level": 0})
+        behind.produce(topic, b"one")
+        assert behind.flush(10) == 0
+        proxy.stall()
+        behind.produce(topic, b"two")
+        assert behind.flush(1) == 1
+        past = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+        past.produce(topic, b"three")
+        assert past.flush(10) == 0
+        proxy.heal()
+        assert behind.flush(20) == 0
+        proxy.cut()
+        behind.produce(topic, b"four")
+        assert behind.flush(20) == 0
+        wait_until(lambda: proxy.connections > 0, awaiting="connections")

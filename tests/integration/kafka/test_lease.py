@@ -19,7 +19,8 @@ from connector.engine.ports import TopicPartition
 from connector.kafka.options import KafkaConnection
 from tests.integration.kafka.leased_member import LeasedMember, leased, under_lease
 from tests.integration.kafka.parts import committed, member, options, produce, topic_of
-from tests.support.kafka_broker import NoBrokerError, free_port, start_broker
+from tests.support.brokers_or_skips import or_skip
+from tests.support.kafka_broker import free_port, start_broker
 from tests.support.polling import eventually
 from tests.support.tcp_proxy import Direction, TcpProxy
 
@@ -193,14 +194,11 @@ class _GroupProxy(TcpProxy):
 @contextmanager
 def _broker_with_a_group_proxy() -> Iterator[tuple[Broker, _GroupProxy]]:
     behind = free_port()
-    try:
-        with (
-            _GroupProxy(("127.0.0.1", behind)) as proxy,
-            start_broker({}, {"PROXIED": behind}, {"PROXIED": proxy.port}) as broker,
-        ):
-            yield broker, proxy
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with (
+        _GroupProxy(("127.0.0.1", behind)) as proxy,
+        or_skip(start_broker({}, {"PROXIED": behind}, {"PROXIED": proxy.port})) as broker,
+    ):
+        yield broker, proxy
 
 
 async def test_members_that_come_and_go_leave_a_busy_one_its_lease(kafka: Broker) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +13,11 @@ from connector.engine.ports import TopicPartition
 from connector.kafka.options import KafkaConnection
 from connector.kafka.topics import check_topics
 from tests.integration.kafka.parts import committed, member, options, produce, topic_of
-from tests.support.kafka_broker import NoBrokerError, free_port, start_broker, unique_topic
+from tests.support.brokers_or_skips import or_skip
+from tests.support.kafka_broker import free_port, start_broker, unique_topic
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.kafka_broker import Broker
 
 
@@ -77,7 +75,7 @@ async def test_a_broker_that_dies_and_comes_back_costs_nothing(own_kafka: Broker
 @pytest.mark.kafka
 def test_missing_topics_are_found_beforehand_and_not_created() -> None:
     """Each problem names its setting; looking for a topic must not bring it about where brokers create topics."""
-    with _broker_that_creates_topics() as broker:
+    with or_skip(start_broker({"auto.create.topics.enable": "true"})) as broker:
         present, missing = topic_of(broker), unique_topic("missing")
         connection = KafkaConnection(broker.bootstrap_servers)
         for _ in range(2):
@@ -85,15 +83,6 @@ def test_missing_topics_are_found_beforehand_and_not_created() -> None:
             assert [(problem.setting, problem.may_pass) for problem in problems] == [("kafka.topics", False)]
             assert missing in problems[0].message
         assert missing not in broker.admin().list_topics(timeout=15).topics
-
-
-@contextmanager
-def _broker_that_creates_topics() -> Iterator[Broker]:
-    try:
-        with start_broker({"auto.create.topics.enable": "true"}) as broker:
-            yield broker
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
 
 
 def test_a_cluster_that_does_not_answer_is_a_problem_that_may_pass() -> None:

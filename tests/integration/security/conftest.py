@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.kafka_broker import NoBrokerError
+from tests.support.brokers_or_skips import or_skip
 from tests.support.secure_kafka import start_secure_kafka
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 def secure_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """Give a broker with TLS, SASL and rights."""
     failed_before = request.session.testsfailed
-    try:
-        with start_secure_kafka(tmp_path_factory.mktemp("secure-kafka")) as kafka:
-            yield kafka
-            kafka.broker.keeps_log = request.session.testsfailed > failed_before
-    except NoBrokerError as reason:
-        pytest.skip(str(reason))
+    with or_skip(start_secure_kafka(tmp_path_factory.mktemp("secure-kafka"))) as kafka:
+        yield kafka
+        kafka.broker.keeps_log = request.session.testsfailed > failed_before
