@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Producer
 
+from tests.support.brokers_or_skips import or_skip
 from tests.support.kafka_broker import unique_topic
 from tests.support.polling import wait_until
 from tests.support.tcp_proxy import Direction, TcpProxy, proxied_broker
