@@ -287,7 +287,8 @@ DECIDES = {
     "environment": "development is skipped as environment_development (policy.skip_development)",
     "consent_state": "a purchase is skipped as consent_gdpr, consent_gdpr_not_asked or consent_ccpa, or told without "
     "its customer (policy.gdpr, policy.gdpr_not_asked, policy.ccpa_opt_out)",
-    _ACTION + "products": "a refund that names products is partial_refund_unsupported",
+    _ACTION + "products": "what a refund takes back (with product_action.total_amount); without a ledger, a refund "
+    "that has either is partial_refund_unsupported",
 }
 """Fields of the event that decide whether an order is told, besides what they may be told as."""
 

@@ -3,8 +3,8 @@
 
 Owns the decision, and who may be told of at all; :func:`decide` is pure and total. What an event means for an order
 that is known is :mod:`connector.domain.known_orders`. Without a memory of orders there are two things to tell: that
-an order was made and that all of it was taken back. A refund of parts needs the order's other lines, which the event
-does not have, so it is refused by name instead of being told wrongly.
+an order was made and that all of it was taken back. A refund of products or of an amount needs what else is in the
+order, which the event does not have, so it is refused by name instead of being told wrongly.
 """
 
 from __future__ import annotations
@@ -103,10 +103,18 @@ def _refund(event: CommerceEvent, known: Known | None, policy: Policy) -> Decisi
         if isinstance(refund, Reject):
             return refund
         return held_back(known) or decide_refund(event, order_id, refund, known, policy)
-    if event.products:
-        return Reject(
-            "partial_refund_unsupported",
-            f"product_action.products of the refund names {len(event.products)} product(s), but only a whole order "
-            "can be taken back; send a refund without products to cancel it, or correct the order at Button by hand",
-        )
-    return Cancel(order_id)
+    return _part_without_ledger(event) or Cancel(order_id)
+
+
+def _part_without_ledger(event: CommerceEvent) -> Reject | None:
+    """Return the reject of a refund that takes back a part; how much of its order that is, only a ledger knows."""
+    parts = [f"product_action.products ({len(event.products)})"] if event.products else []
+    parts += [] if event.total_amount is None else ["product_action.total_amount"]
+    if not parts:
+        return None
+    return Reject(
+        "partial_refund_unsupported",
+        f"the refund has {' and '.join(parts)}, but without an order ledger only a whole order can be taken back; set "
+        "ledger.enabled, send a refund with neither products nor a total_amount to cancel the order, or correct it at "
+        "Button by hand",
+    )

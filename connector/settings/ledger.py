@@ -19,7 +19,7 @@ class LedgerSettings(Area):
     enabled: bool = Field(
         default=True,
         description="Whether orders are remembered. Without a ledger an order can only be created and cancelled as a "
-        "whole; a refund of parts is a dead letter.",
+        "whole; a refund that names products or an amount is a dead letter.",
     )
     topic: TopicName = Field(
         default="button-connector-orders",

@@ -182,6 +182,7 @@ def test_every_event_is_decided_and_only_purchases_and_refunds_are_told(
         case Cancel(order_id=order_id):
             assert event.action.lower() == "refund"
             assert not event.products
+            assert event.total_amount is None
             assert order_id == order_key(event)
         case Skip(reason=reason):
             if reason.startswith("action_"):

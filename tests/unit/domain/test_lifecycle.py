@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from connector.domain.lifecycle import decide, order_key
+from connector.domain.money import Amount
 from connector.domain.orders import Cancel, Create, Reject, Skip
 from connector.domain.policy import DEFAULT_POLICY
 from tests.support.commerce import product, purchase
@@ -20,17 +21,39 @@ def test_a_purchase_is_created_with_its_token(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["refund", "REFUND"])
-def test_a_refund_without_products_cancels_the_order(action: str) -> None:
+def test_a_refund_with_neither_products_nor_a_total_cancels_the_order(action: str) -> None:
     """That is how mParticle's Button integration and its shop feeds write a cancellation; it needs only the id."""
     assert decide(purchase(action=action, currency=None), None, None, DEFAULT_POLICY) == Cancel("1994")
 
 
-def test_a_refund_of_products_is_refused_by_name() -> None:
-    """Cancelling all for the sake of a part, which cannot be undone, would be worse than asking."""
-    decision = decide(purchase(product(), action="refund"), None, None, DEFAULT_POLICY)
+@pytest.mark.parametrize("total", [0, 500])
+def test_a_refund_of_an_amount_is_refused_by_name(total: int) -> None:
+    """How much of the order that is, nobody knows; a cancel cannot be undone."""
+    refund = purchase(action="refund", total_amount=Amount(total, 2))
+    decision = decide(refund, None, None, DEFAULT_POLICY)
     assert isinstance(decision, Reject)
     assert decision.reason == "partial_refund_unsupported"
-    assert "without products" in decision.message
+    assert "product_action.total_amount" in decision.message
+    assert "product_action.products" not in decision.message
+    assert "ledger.enabled" in decision.message
+
+
+@pytest.mark.parametrize("total", [None, Amount(500, 2)])
+def test_a_refund_of_products_is_refused_by_name(total: Amount | None) -> None:
+    """Cancelling all for the sake of a part, which cannot be undone, would be worse than asking."""
+    decision = decide(purchase(product(), action="refund", total_amount=total), None, None, DEFAULT_POLICY)
+    assert isinstance(decision, Reject)
+    assert decision.reason == "partial_refund_unsupported"
+    assert "product_action.products (1)" in decision.message
+    assert ("product_action.total_amount" in decision.message) == (total is not None)
+    assert "ledger.enabled" in decision.message
+
+
+@pytest.mark.parametrize("name", ["tax_amount", "shipping_amount"])
+def test_tax_or_shipping_of_a_refund_make_no_part_of_it(name: str) -> None:
+    """As with the ledger, they say something only beside products or a total."""
+    refund = purchase(action="refund", **{name: Amount(100, 2)})
+    assert decide(refund, None, None, DEFAULT_POLICY) == Cancel("1994")
 
 
 @pytest.mark.parametrize(
