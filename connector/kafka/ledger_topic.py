@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order ledger's topic: made where it is missing, and checked where it is there.
 
-Owns how the topic has to be. Facts must never be deleted by age; a superseded one must stay for as long as a replica
-may lag behind, because its call was made; the largest fact (a refund that waits keeps its whole record) must fit; and
-an order must be known for at least as long as one of its events can still come. Blocks; call it before the start.
+Owns how the topic has to be, and that it may be read and written. Facts must never be deleted by age; a superseded one
+must stay for as long as a replica may lag behind, because its call was made; the largest fact (a refund that waits
+keeps its whole record) must fit; and an order must be known for at least as long as one of its events can still come.
+Blocks; call it before the start.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from connector.kafka.failures import kafka_error
 from connector.kafka.inspection import ClusterFacts, Untold, inspect
+from connector.kafka.rights import Use, missing_rights
 from connector.kafka.topics import Problem
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def open_ledger_topic(options: LedgerTopicOptions, timeout_seconds: float = 2.0)
         return LedgerTopic(0, (problem,))
     if options.topic not in facts.topics:
         return LedgerTopic(0, (_missing(options),))
-    problems = (*ledger_topic_problems(options, facts), *_former_group(options))
+    problems = (*problems_at_start(options, facts), *_former_group(options))
     return LedgerTopic(facts.topics[options.topic].partitions, problems)
 
 
@@ -81,8 +83,15 @@ def try_creation(options: LedgerTopicOptions, facts: ClusterFacts) -> Problem | 
     return _create(options, facts, is_only_tried=True)
 
 
+def problems_at_start(options: LedgerTopicOptions, facts: ClusterFacts) -> Iterator[Problem]:
+    """Yield which rights are missing on a topic that is there, and what is wrong with it; pure."""
+    uses = (Use(_SETTING, (options.topic,), "READ"), Use(_SETTING, (options.topic,), "WRITE"))
+    yield from missing_rights(uses, facts.topics)
+    yield from ledger_topic_problems(options, facts)
+
+
 def ledger_topic_problems(options: LedgerTopicOptions, facts: ClusterFacts) -> Iterator[Problem]:
-    """Yield what is wrong with a topic that is there; pure."""
+    """Yield what is wrong with how a topic that is there is kept; pure."""
     topic = facts.topics[options.topic]
     if isinstance(topic.config, Untold):
         yield Problem(

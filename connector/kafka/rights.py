@@ -17,12 +17,14 @@ from confluent_kafka.admin import ResourceType as Type  # type: ignore[attr-defi
 
 from connector.engine.lease import longest_heartbeat_ms
 from connector.kafka.failures import kafka_error
+from connector.kafka.inspection import Untold
 from connector.kafka.topics import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from connector.kafka.inspection import TopicFacts
     from connector.kafka.options import SourceOptions
 
 _ANSWER_SECONDS = 5.0
@@ -47,6 +49,16 @@ def check_rights(source: SourceOptions, uses: Sequence[Use]) -> list[Problem]:
     return problems or list(_session(client, source))
 
 
+def missing_rights(uses: Sequence[Use], topics: Mapping[str, TopicFacts]) -> Iterator[Problem]:
+    """Yield what the connector's user may not do with topics that were looked at and are there; pure."""
+    for use in uses:
+        for topic in use.topics:
+            held = topics[topic].operations
+            is_denied = held.is_denied if isinstance(held, Untold) else use.operation not in held
+            if is_denied:
+                yield _refused(use, topic)
+
+
 def _answers_admins(client: AdminClient) -> bool:
     """Return whether there is a broker that the questions below go to; a stand-in for Kafka may have none."""
     try:
@@ -62,8 +74,12 @@ def _topics(client: AdminClient, uses: Sequence[Use]) -> Iterator[Problem]:
     for use in uses:
         for topic in use.topics:
             if _is_denied(answers[topic], use.operation, KafkaError.TOPIC_AUTHORIZATION_FAILED):
-                message = f"the connector's user may not {use.operation} topic {topic!r}. Allow it."
-                yield Problem(use.setting, message, may_pass=False)
+                yield _refused(use, topic)
+
+
+def _refused(use: Use, topic: str) -> Problem:
+    message = f"the connector's user may not {use.operation} topic {topic!r}. Allow it."
+    return Problem(use.setting, message, may_pass=False)
 
 
 def _group(client: AdminClient, group_id: str) -> Iterator[Problem]:

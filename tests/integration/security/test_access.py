@@ -54,11 +54,13 @@ def _allow_all(kafka: SecureKafka, user: str, world: World) -> None:
 def _topics(kafka: SecureKafka) -> dict[str, dict[str, Any]]:
     """Create topics that the user may not touch yet; return the settings that name them."""
     broker = kafka.broker
+    kept = {"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000", "max.message.bytes": "1572882"}
     sessions = broker.create_topic(unique_topic("sessions"), 1, {"cleanup.policy": "compact"})
     return {
         "kafka": {"topics": [broker.create_topic(unique_topic("events"))], "group_id": unique_topic("group")},
         "sessions": {"topic": sessions},
         "dead_letters": {"topic": broker.create_topic(unique_topic("dead-letters"))},
+        "ledger": {"topic": broker.create_topic(unique_topic("orders"), 1, kept)},
         "button": {"base_url": "http://127.0.0.1:1", "api_key": API_KEY},
         "log": {"format": "json"},
     }
@@ -238,6 +240,8 @@ def test_a_property_that_the_client_refuses_is_named(
         ("events-read", "kafka.topics", "the connector's user may not READ topic '{events}'. Allow it."),
         ("sessions-read", "sessions.topic", "the connector's user may not READ topic '{sessions}'. Allow it."),
         ("letters-write", "dead_letters.topic", "the connector's user may not WRITE topic '{letters}'. Allow it."),
+        ("orders-read", "ledger.topic", "the connector's user may not READ topic '{orders}'. Allow it."),
+        ("orders-write", "ledger.topic", "the connector's user may not WRITE topic '{orders}'. Allow it."),
         (
             "group-read",
             "kafka.group_id",
@@ -263,6 +267,7 @@ def test_a_missing_right_ends_the_start_by_name(
         "events": settings["kafka"]["topics"][0],
         "sessions": settings["sessions"]["topic"],
         "letters": settings["dead_letters"]["topic"],
+        "orders": settings["ledger"]["topic"],
         "group": settings["kafka"]["group_id"],
     }
     user = secure_kafka.add_user(unique_topic("user"))
@@ -272,6 +277,9 @@ def test_a_missing_right_ends_the_start_by_name(
     if missing != "sessions-configs":
         secure_kafka.allow_topic(user, names["sessions"], DESCRIBE_CONFIGS)
     secure_kafka.allow_topic(user, names["letters"], DESCRIBE if missing == "letters-write" else WRITE)
+    secure_kafka.allow_topic(user, names["orders"], DESCRIBE_CONFIGS, WRITE if missing == "orders-read" else READ)
+    if not missing.startswith("orders"):
+        secure_kafka.allow_topic(user, names["orders"], WRITE)
     if missing != "group-read":
         secure_kafka.allow_group(user, names["group"], READ)
     ending = _end(tmp_path, settings, secure_kafka.sasl(user=user))
