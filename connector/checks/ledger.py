@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from connector import wiring
 from connector.checks.findings import Finding, failed, ok, warning
+from connector.checks.topics import durability_findings, unknown_policy
+from connector.kafka.inspection import Untold
 from connector.kafka.ledger_topic import ledger_topic_problems
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ def ledger_findings(
     if topic is None:
         message = f"topic {ledger.topic!r} does not exist, or the connector's user may not DESCRIBE it"
         yield failed(_AREA, _SETTING, message, "Create it, set ledger.create_topic, correct the name, or allow it.")
+        return
+    yield from durability_findings(_SETTING, ledger.topic, topic)
+    if isinstance(topic.config, Untold):
+        yield unknown_policy(_SETTING, ledger.topic, topic.config)
         return
     problems = [*ledger_topic_problems(wiring.ledger_topic_options(settings, through), facts)]
     for problem in problems:

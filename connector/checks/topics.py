@@ -54,10 +54,10 @@ def topic_findings(settings: Settings, facts: ClusterFacts) -> Iterator[Finding]
 
 
 def _about(use: _Use, topic: TopicFacts, settings: Settings) -> Iterator[Finding]:
-    yield from _durability(use, topic)
+    yield from durability_findings(use.setting, use.topic, topic)
     config = topic.config
     if isinstance(config, Untold):
-        yield _unknown_policy(use, config, settings)
+        yield _untold_policy(use, config, settings)
         return
     match use.purpose:
         case "sessions":
@@ -68,28 +68,32 @@ def _about(use: _Use, topic: TopicFacts, settings: Settings) -> Iterator[Finding
             yield from _events(use, config)
 
 
-def _unknown_policy(use: _Use, untold: Untold, settings: Settings) -> Finding:
-    message = f"the brokers do not say how {use.topic!r} is kept: {untold.why}"
+def _untold_policy(use: _Use, untold: Untold, settings: Settings) -> Finding:
+    finding = unknown_policy(use.setting, use.topic, untold)
     if use.purpose == "sessions" and settings.sessions.compaction_unknown == "refuse":
         remedy = "Allow the connector's user DESCRIBE_CONFIGS on it, or set sessions.compaction_unknown to warn."
-        return failed(_AREA, use.setting, message, remedy)
-    return unknown(_AREA, use.setting, message, _ALLOW_CONFIGS)
+        return failed(_AREA, use.setting, finding.message, remedy)
+    return finding
 
 
-def _durability(use: _Use, topic: TopicFacts) -> Iterator[Finding]:
+def unknown_policy(setting: str, name: str, untold: Untold) -> Finding:
+    """Return that nobody says how a topic is kept."""
+    return unknown(_AREA, setting, f"the brokers do not say how {name!r} is kept: {untold.why}", _ALLOW_CONFIGS)
+
+
+def durability_findings(setting: str, name: str, topic: TopicFacts) -> Iterator[Finding]:
+    """Yield what is to be said against how many copies there are of what is in a topic."""
     if topic.replicas == 1:
-        message = f"{use.topic!r} has one replica: what is in it is gone with its broker"
-        yield warning(_AREA, use.setting, message, "Give it 3 replicas, and min.insync.replicas of 2.")
+        message = f"{name!r} has one replica: what is in it is gone with its broker"
+        yield warning(_AREA, setting, message, "Give it 3 replicas, and min.insync.replicas of 2.")
         return
     in_sync = 0 if isinstance(topic.config, Untold) else int(topic.config.get(_IN_SYNC, "0"))
     if in_sync >= topic.replicas:
-        message = (
-            f"{_IN_SYNC} of {use.topic!r} is {in_sync} of {topic.replicas} replicas: one broker down stops writing"
-        )
-        yield warning(_AREA, use.setting, message, f"Set it to {topic.replicas - 1}.")
+        message = f"{_IN_SYNC} of {name!r} is {in_sync} of {topic.replicas} replicas: one broker down stops writing"
+        yield warning(_AREA, setting, message, f"Set it to {topic.replicas - 1}.")
     elif in_sync == 1:
-        message = f"{_IN_SYNC} of {use.topic!r} is 1: what one broker alone acknowledged may be lost with it"
-        yield warning(_AREA, use.setting, message, "Set it to 2.")
+        message = f"{_IN_SYNC} of {name!r} is 1: what one broker alone acknowledged may be lost with it"
+        yield warning(_AREA, setting, message, "Set it to 2.")
 
 
 def _sessions(use: _Use, config: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.checks.findings import Finding, Grade
 from connector.checks.ledger import ledger_findings
 from connector.kafka.inspection import ClusterFacts, TopicFacts, Untold
@@ -13,7 +15,11 @@ _GOOD = {"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000", "max.
 _UNTOLD = Untold("not asked")
 
 
-def _found(config: dict[str, str] | None, ledger: dict[str, object] | None = None) -> list[Finding]:
+def _found(
+    config: dict[str, str] | Untold | None,
+    ledger: dict[str, object] | None = None,
+    replicas: int = 3,
+) -> list[Finding]:
     settings = Settings.model_validate(
         {
             "kafka": {"bootstrap_servers": "broker:9092"},
@@ -21,7 +27,7 @@ def _found(config: dict[str, str] | None, ledger: dict[str, object] | None = Non
             "ledger": ledger or {},
         },
     )
-    topics = {} if config is None else {settings.ledger.topic: TopicFacts(12, 3, config, _UNTOLD)}
+    topics = {} if config is None else {settings.ledger.topic: TopicFacts(12, replicas, config, _UNTOLD)}
     facts = ClusterFacts(3, frozenset(topics), topics, _UNTOLD, _UNTOLD, _UNTOLD)
     return [*ledger_findings(settings, KafkaConnection("broker:9092"), facts)]
 
@@ -50,6 +56,43 @@ def test_what_stops_the_start_fails_and_what_does_not_is_a_warning() -> None:
     """As the start itself judges."""
     assert [each.grade for each in _found({**_GOOD, "cleanup.policy": "delete"})] == [Grade.FAILED]
     assert [each.grade for each in _found({**_GOOD, "min.compaction.lag.ms": "0"})] == [Grade.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "in_sync", "message", "remedy"),
+    [
+        (1, "1", "has one replica: what is in it is gone with its broker", "Give it 3 replicas"),
+        (3, "1", "min.insync.replicas of 'button-connector-orders' is 1", "Set it to 2."),
+        (2, "2", "one broker down stops writing", "Set it to 1."),
+    ],
+)
+def test_a_ledger_that_a_broker_s_end_would_cost_is_warned_of(
+    replicas: int,
+    in_sync: str,
+    message: str,
+    remedy: str,
+) -> None:
+    """Made by the brokers' defaults it may have one replica; what it holds is nowhere else."""
+    findings = _found({**_GOOD, "min.insync.replicas": in_sync}, replicas=replicas)
+    (durability,) = [each for each in findings if each.grade is not Grade.OK]
+    assert (durability.subject, durability.grade) == ("ledger.topic", Grade.WARNING)
+    assert message in durability.message
+    assert remedy in durability.remedy
+
+
+def test_a_ledger_in_as_many_copies_as_are_advised_is_fine() -> None:
+    """Three, of which two have to have what is written."""
+    assert [each.grade for each in _found({**_GOOD, "min.insync.replicas": "2"})] == [Grade.OK]
+
+
+def test_how_the_topic_is_kept_is_unknown_where_nobody_says() -> None:
+    """As for every topic; how many replicas it has is told all the same."""
+    findings = _found(Untold("Broker: Topic authorization failed", is_denied=True), replicas=1)
+    assert [(each.subject, each.grade) for each in findings] == [
+        ("ledger.topic", Grade.WARNING),
+        ("ledger.topic", Grade.UNKNOWN),
+    ]
+    assert "DESCRIBE_CONFIGS" in findings[1].remedy
 
 
 def test_without_a_ledger_its_topic_is_nobodys_business() -> None:
