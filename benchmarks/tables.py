@@ -20,14 +20,18 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import orjson
 import uvloop
 from confluent_kafka import Producer
 
+from benchmarks.facts import another_fact
 from connector.avro.session_decoding import SessionDecoder
 from connector.kafka.follower import TopicFollower
 from connector.kafka.options import FollowerOptions, KafkaConnection
-from connector.tables.global_table import Batch, GlobalTable, TableOptions
+from connector.tables.fact_codec import encode_fact, key_of
+from connector.tables.global_table import GlobalTable, TableOptions
+from connector.tables.ledger_clean import Watched
+from connector.tables.ledger_pending import Pending
+from connector.tables.ledger_rows import LedgerRows
 from connector.tables.session_history import Entry, encode
 from connector.tables.session_records import session_row
 from connector.tables.sessions import Sessions
@@ -39,13 +43,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from connector.engine.observations import Observation
-    from connector.engine.ports import RawRecord
     from tests.support.kafka_broker import Broker
 
 PARTITIONS = 8
 MEBIBYTE = 1024 * 1024
 T = 1_767_225_600_000
 BATCH = 1000
+HORIZON_MS = 400 * 86_400_000
 
 
 class _Clock:
@@ -57,41 +61,11 @@ def _unobserved(observation: Observation) -> None:
     """Let it be."""
 
 
-class PutAll:
-    """An applier that keeps values as they are, after looking whether there was one."""
-
-    layout = "plain-1"
-
-    def apply(self, rows: Sequence[RawRecord], batch: Batch) -> None:
-        """Put the rows."""
-        for row in rows:
-            key = row.key or b"?"
-            batch.get(key)
-            batch.put(key, row.value or b"")
-
-
-def fact_like(random: Random) -> tuple[bytes, bytes]:
-    """Return what an order takes in a ledger: some 300 bytes of JSON."""
-    order, event = f"ORD-{random.getrandbits(40):013d}", str(UUID(int=random.getrandbits(128)))
-    lines = [["SKU-" + str(random.randrange(10**6)), random.randrange(1, 4), random.randrange(100, 99_999)]]
-    fact = {
-        "v": 1,
-        "id": event,
-        "at": T + random.randrange(10**9),
-        "said": {
-            "purchase": lines,
-            "cur": "USD",
-            "total": random.randrange(10**6),
-            "digest": random.randbytes(8).hex(),
-        },
-        "told": [event],
-        "base": -1,
-        "call": "create",
-        "answer": "applied",
-        "token": "srctok-" + random.randbytes(8).hex(),
-        "src": ["cluster-1", "topic-1", random.randrange(64), random.randrange(10**9), 0],
-    }
-    return f'["{order}","{event}"]'.encode(), orjson.dumps(fact)
+def fact_record(random: Random) -> tuple[bytes, bytes]:
+    """Return the only fact of an order: its purchase, as the connector writes it."""
+    fact = another_fact(random)
+    order_id = f"M-2026-{random.getrandbits(40):013d}"
+    return key_of(order_id, fact), encode_fact(fact)
 
 
 def session_like(random: Random) -> tuple[bytes, bytes]:
@@ -139,7 +113,8 @@ def _measured_restore(broker: Broker, topic: str, kind: str, directory: Path, co
             decoder = SessionDecoder()
             table = Sessions(options, decoder, follower, _Clock(), _unobserved, clock_skew_ms=0).table
         else:
-            table = GlobalTable(options, PutAll(), follower, _Clock(), _unobserved)
+            rows = LedgerRows(Pending(), Watched(), HORIZON_MS, _unobserved, lambda _: None)
+            table = GlobalTable(options, rows, follower, _Clock(), _unobserved)
         before = time.process_time()
         seconds.append(await _restore(table))
         cpu.append(time.process_time() - before)
@@ -235,11 +210,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--restore", type=int, default=500_000, help="entries to restore from a topic (0: none)")
     parser.add_argument("--lookups", type=int, default=10_000_000, help="entries on disk to look up among (0: none)")
-    parser.add_argument("--kind", choices=["ledger-like", "sessions", "both"], default="both")
+    parser.add_argument("--kind", choices=["ledger", "sessions", "both"], default="both")
     parser.add_argument("--output", type=Path, help="where to write the figures as JSON")
     asked = parser.parse_args()
     results: dict[str, dict[str, float]] = {}
-    makers = {"ledger-like": fact_like, "sessions": session_like}
+    makers = {"ledger": fact_record, "sessions": session_like}
     kinds = [kind for kind in makers if asked.kind in {kind, "both"}] if asked.restore else []
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as directory:

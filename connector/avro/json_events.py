@@ -142,7 +142,7 @@ def _number(value: object, path: str) -> Decimal:
 
 def _decimal(value: object, precision: int, scale: int, path: str) -> Decimal:
     number = _number(value, path)
-    if number.adjusted() + 1 + scale > precision:
+    if number and number.adjusted() + 1 + scale > precision:
         raise _problem(path, f"has more than the {precision} digits that the schema holds", "Correct it")
     if -int(number.normalize().as_tuple().exponent) > scale:
         raise _problem(path, f"has more than the {scale} decimals that the schema holds", "Shorten it")

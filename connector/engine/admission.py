@@ -199,8 +199,9 @@ class Admission:
             self._probing_until = now
 
     def _probe_failed(self, now: float) -> None:
-        # Calls that were on their way when the state changed come back one by one; only the first counts.
         if now < self._gate:
+            # Button named a time; or a call that was on its way when the state changed, of which only the first counts.
+            self._probing_until = self._gate
             return
         self._failed_probes += 1
         self._gate = now + self._backoff.ceiling(self._failed_probes) * self._random.uniform(0.5, 1.0)

@@ -55,7 +55,7 @@ class DeadLetterLimit:
         self._options = options
         self._observer = observer
         self._state = _State.RUNNING
-        self._is_claimed = False
+        self._claimed: str | None = None
         self._failed_probes = 0
         self._row: set[str] = set()
         self._window: deque[str | None] = deque(maxlen=options.window_events)
@@ -74,7 +74,10 @@ class DeadLetterLimit:
 
     def admits(self, order: str, reason: str) -> bool:
         """Return whether a dead letter may be written; if not, its event is to be held and decided anew."""
-        if not self._is_limited or reason == ORDER_PARKED:
+        if not self._is_limited:
+            return True
+        if reason == ORDER_PARKED:
+            self.ended_otherwise()
             return True
         if self._state is not _State.RUNNING:
             self._probe_failed()
@@ -103,27 +106,27 @@ class DeadLetterLimit:
     def ended_otherwise(self) -> None:
         """Note that an event came to an end that says nothing; if it was let through, another one is."""
         if self._state is _State.PROBING:
-            self._is_claimed = False
+            self._claimed = None
             self.changed()
 
     def may_take_in(self) -> bool:
         """Return whether records may be taken in."""
-        return self._state is _State.RUNNING or (self._state is _State.PROBING and not self._is_claimed)
+        return self._state is _State.RUNNING or (self._state is _State.PROBING and self._claimed is None)
 
-    def claims(self) -> bool:
-        """Return whether an event may be decided now, which it then has to be."""
+    def claims(self, order: str) -> bool:
+        """Return whether an event of this order may be decided now, which it then has to be, as often as it takes."""
         if self._state is _State.RUNNING:
             return True
-        if self._state is _State.HALTED or self._is_claimed:
+        if self._state is _State.HALTED or self._claimed not in {None, order}:
             return False
-        self._is_claimed = True
+        self._claimed = order
         return True
 
     def let_one_through(self) -> None:
         """Allow one event to be decided."""
         if self.is_halted:
             self._state = _State.PROBING
-            self._is_claimed = False
+            self._claimed = None
 
     def resume(self, why: str) -> None:
         """Go on as if nothing had happened; harmless if nothing is halted."""

@@ -23,7 +23,7 @@ from connector.domain.ambiguity import after_ambiguous, confirmation
 from connector.domain.amounts import is_near_limit
 from connector.domain.attribution import attribute, is_attributable, session_keys, user_key
 from connector.domain.dead_letter import Stage
-from connector.domain.facts import Observed
+from connector.domain.facts import Mark, Observed
 from connector.domain.lifecycle import decide
 from connector.domain.lookups import PROBE_ORDER_ID, after_lookup, is_over, operation_of
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
@@ -158,7 +158,7 @@ class Delivery:
                 assignment.suspended.append(lane)
             elif task.call is not None and task.term == assignment.term:
                 await self._deliver(lane, task)
-            elif not self._use.limit.claims():
+            elif not self._use.limit.claims(lane.key):
                 self._use.standstill.hold(lane)
             elif self._decide(lane, task):
                 await self._deliver(lane, task)
@@ -178,7 +178,8 @@ class Delivery:
         decision = decide(task.event, known, token, self._use.policy)
         match decision:
             case Create() | Update() | Cancel() | Lookup():
-                task.call, task.term = decision, task.assignment.term
+                # What was asked before belongs to another call.
+                task.call, task.asked, task.term = decision, None, task.assignment.term
                 return True
             case Skip():
                 self._observe(EventSkipped(decision.reason))
@@ -645,6 +646,10 @@ def _is_no_suspect(task: Task) -> bool:
 
 
 def _fact_in_ledger(task: Task, call: Call) -> Fact | None:
-    """Return the fact that the event has in the ledger already, in which case it is only told again."""
+    """Return the fact that the event has in the ledger already, in which case it is only told again.
+
+    The mark of a dead letter is none: nothing was told by it.
+    """
     fact = None if isinstance(call, Lookup) else call.fact
-    return None if fact is None or task.order is None else task.order.facts.get(fact.event_id)
+    found = None if fact is None or task.order is None else task.order.facts.get(fact.event_id)
+    return None if found is None or isinstance(found.said, Mark) else found

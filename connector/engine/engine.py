@@ -150,7 +150,7 @@ class Engine:
         concurrency = Concurrency(options.concurrency or options.max_concurrency, is_adaptive=is_adaptive)
         self.admission = Admission(options.probe, random, ports.observer, concurrency)
         self.limit = DeadLetterLimit(options.limit, ports.observer)
-        self._standstill = Standstill(self.limit, self._lanes)
+        self._standstill = Standstill(self.limit, self._lanes, lambda: bool(self._waiting))
         self._letters = letters = Letters(
             ports.dead_letters,
             ports.clock,
@@ -292,6 +292,8 @@ class Engine:
             assignment.life = Life.FENCED
             assignment.waiting.clear()
             self._let_go(assignment)
+        # While nothing is taken in they would stay for as long, beside the same records of the next assignment.
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0].is_owned)
         self._lanes.purge(lambda task: not task.assignment.is_owned)
         self._standstill.let_go_of_the_dead()
         if lost:

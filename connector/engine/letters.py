@@ -81,15 +81,19 @@ class Letters:
         *,
         attempts: int = 0,
         order_id: str | None = None,
+        origin: Origin | None = None,
     ) -> DeadLetter:
-        """Return the letter of an event, or of a record as a whole (no ``index``)."""
+        """Return the letter of an event, or of a record as a whole (no ``index``).
+
+        ``origin`` is that of a record's topic when it was read, where that is longer ago than this process.
+        """
         replay = replay_of(record.headers) if record.headers else None
         if isinstance(replay, Replay):
             cluster, topic_id, topic, partition, offset, *_ = replay
             record_time_ms = replay.record_time_ms
         else:
             (topic, partition), offset, record_time_ms = record.topic_partition, record.offset, record.timestamp_ms
-            cluster, topic_id = self.origin_of(topic)
+            cluster, topic_id = origin or self.origin_of(topic)
         return DeadLetter(
             topic=topic,
             partition=partition,

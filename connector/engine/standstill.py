@@ -12,6 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connector.engine.dead_letter_limit import DeadLetterLimit
     from connector.engine.lanes import Lane, Lanes
     from connector.engine.task import Task
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 class Standstill:
     """Holds lanes back for as long as the limit says so."""
 
-    def __init__(self, limit: DeadLetterLimit, lanes: Lanes[Task]) -> None:
-        """Hold nothing."""
+    def __init__(self, limit: DeadLetterLimit, lanes: Lanes[Task], has_more: Callable[[], bool]) -> None:
+        """Hold nothing; ``has_more`` says whether records wait to be taken in."""
         self._limit = limit
         self._lanes = lanes
+        self._has_more = has_more
+        self._is_turn_of_more = False
         self._held: deque[Lane[Task]] = deque()
         self._changed = asyncio.Event()
         limit.changed = self._changed.set
@@ -61,10 +65,12 @@ class Standstill:
                 self._limit.let_one_through()
             self._changed.clear()
         if self._limit.is_halted and self._limit.may_take_in():
-            if self._held:
+            # In turn: all that is held may be bad, and what comes behind it good.
+            if self._held and not (self._is_turn_of_more and self._has_more()):
                 self._lanes.offer(self._held.popleft())
             else:
                 self._lanes.wake()
+            self._is_turn_of_more = not self._is_turn_of_more
             await self._one_is_through()
 
     async def _one_is_through(self) -> None:

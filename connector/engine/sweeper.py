@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from connector.domain.dead_letter import Stage
 from connector.domain.facts import Mark, MarkKind
 from connector.domain.waiting import given_up
-from connector.engine.ports import RawRecord, TopicPartition
+from connector.engine.ports import Origin, RawRecord, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,9 @@ class Sweeper:
             return  # Nobody could replay it; it is forgotten at the horizon.
         place = TopicPartition(source.topic, source.partition)
         record = RawRecord(place, source.offset, kept.key, kept.value, kept.headers, kept.timestamp_ms)
-        letter = self.letters.letter(record, source.event_index, Stage.MAP, reject, order_id=order_id)
+        # Its topic may have been made anew since, or be none of ours any more.
+        origin = Origin(source.cluster, source.topic_id)
+        letter = self.letters.letter(record, source.event_index, Stage.MAP, reject, order_id=order_id, origin=origin)
         await self.letters.write_alone(record, letter)
         mark = Mark(MarkKind.GIVEN_UP, reject.reason)
         await self.ledger.append(order_id, fact._replace(said=mark, told=(), record=None, written_at_ms=0))

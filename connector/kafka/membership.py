@@ -235,6 +235,8 @@ class Membership:
         self._consumer.resume([KafkaTopicPartition(*each) for each in starts])
         self.apply_pauses()
         self._loop_side.assign({each: start.offset for each, start in starts.items()}, self._epoch)
+        # The answer to the starts' own commit came before the engine had anything to hold a lease for.
+        self.standing.ask_soon()
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[KafkaTopicPartition]) -> None:
         if not self._is_leaving:

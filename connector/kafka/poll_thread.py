@@ -69,6 +69,8 @@ class PollThread:
         self._chores_at = 0.0
         self._opened_at = 0.0
         self._is_refused = False
+        self.total_partitions = 0
+        """How many partitions the topics have in all, 0 while nobody knows; may be read from any thread."""
         self.waits_for: str | None = None
         self.last_poll_at = time.monotonic()
         self.end_offsets: dict[TopicPartition, int] = {}
@@ -242,6 +244,7 @@ class PollThread:
         if self._membership.has_begun or now - self._opened_at > _TAKEN_SECONDS:
             self.waits_for = None
         failure = self._topic_ids.look(now) or self._membership.standing.failure(boot_seconds())
+        self.total_partitions = self._topic_ids.total_partitions
         if failure is not None:
             self.fail(failure)
         request = self._membership.unsettled_starts()
@@ -285,14 +288,10 @@ class PollThread:
     def topic_ids(self) -> Mapping[str, str]:
         """Return the ids of the topics as far as they are known, after a look at them that may take a moment."""
         failure = self._topic_ids.look_now(time.monotonic())
+        self.total_partitions = self._topic_ids.total_partitions
         if failure is not None:
             raise failure
         return self._topic_ids.known
-
-    @property
-    def total_partitions(self) -> int:
-        """How many partitions the topics have in all, 0 while nobody knows; may be read from any thread."""
-        return self._topic_ids.total_partitions
 
     # What the client tells.
 

@@ -100,11 +100,6 @@ class KafkaSource:
         return self._poll_thread.window.records
 
     @property
-    def uncommitted_bytes(self) -> int:
-        """Bytes of the records that are delivered and not committed."""
-        return self._poll_thread.window.bytes
-
-    @property
     def thread_id(self) -> int | None:
         """The poll thread, as the interpreter knows it."""
         return self._thread.ident

@@ -76,6 +76,10 @@ class Standing:
         """Note that a commit is sent."""
         self._due_at = now + self._interval_seconds
 
+    def ask_soon(self) -> None:
+        """Have a proof asked for at once: what was proven before was proven to nobody."""
+        self._due_at = 0.0
+
     def heard(self, answer: Heard, now: float) -> None:
         """Take an answer."""
         if answer.has_taken:

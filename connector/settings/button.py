@@ -163,7 +163,8 @@ class ButtonSettings(Area):
     )
     settle_seconds: Seconds = Field(
         default=1.0,
-        description="How long a call without an answer is given to land before a lookup is believed.",
+        description="How long a call without an answer is given to land before a lookup is believed; a drain waits "
+        "for as long.",
     )
 
     def to_answers(self) -> AnswerPolicy:

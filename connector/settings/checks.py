@@ -137,8 +137,9 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
         _Below(
             request,
             drain,
-            "a call that is under way when the drain begins must be able to end within it",
-            more=DRAIN_MARGIN_SECONDS,
+            "a call that is under way when the drain begins must be able to end within it, and to land unanswered "
+            "(button.settle_seconds)",
+            more=DRAIN_MARGIN_SECONDS + button.settle_seconds,
         ),
         _Below(drain, poll, "the group expels a member that drains for longer", share=0.5, may_equal=True),
         _Below(drain, shutdown, "after the drain the group has to be left", more=CLOSE_MARGIN_SECONDS),

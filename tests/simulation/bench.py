@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from connector.engine.engine import Engine, EngineOptions, Ports
-from connector.engine.ports import TopicPartition
+from connector.engine.ports import Origin, TopicPartition
 from tests.support.fakes import (
     FakeButton,
     FakeDeadLetters,
@@ -50,7 +50,9 @@ class Bench:
         self.letters = FakeDeadLetters()
         self.sessions = FakeSessions()
         self.seen = Recorder()
+        self.clock = FixedClock()
         self.total_partitions = 0
+        self.origins = {"orders": Origin("", "")}
         self.may_start: Callable[[], bool] = lambda: True
         self.engine = Engine(
             Ports(
@@ -59,11 +61,12 @@ class Bench:
                 orders=orders or self.button,
                 sessions=self.sessions,
                 dead_letters=self.letters,
-                clock=FixedClock(),
+                clock=self.clock,
                 observer=self.seen,
                 may_start=lambda _topic_partition: self.may_start(),
                 tracer=tracer,
                 ledger=ledger,
+                origin_of=lambda topic: self.origins[topic],
                 total_partitions=lambda: self.total_partitions,
             ),
             options or EngineOptions(),

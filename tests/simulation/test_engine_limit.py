@@ -99,6 +99,75 @@ def test_what_cannot_be_read_is_held_like_what_is_refused(kind: str) -> None:
     run_in_virtual_time(main())
 
 
+def test_what_is_good_behind_what_is_bad_ends_the_halt() -> None:
+    """The bad orders of a producer that was mended are not tried in turn for ever."""
+
+    async def main() -> None:
+        bench = _bench()
+        bad = {f"bad-{number}" for number in range(8)}
+        for order_id in sorted(bad):
+            bench.emit(0, purchase(order_id))
+        bench.button.answer = lambda call, _: REFUSED if getattr(call, "order").order_id in bad else OK  # noqa: B009  every call here has an order
+        async with bench.running():
+            bench.source.assign(0)
+            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+            await asyncio.sleep(10.0)
+            for number in range(20):
+                bench.emit(0, purchase(f"good-{number}"))
+            await bench.at_rest(600.0)
+        assert len(bench.letters.letters) == 8
+        assert _halts(bench) == [True, False]
+
+    run_in_virtual_time(main())
+
+
+def test_what_is_let_through_is_tried_again_until_it_ends() -> None:
+    """An answer that asks for another attempt is no reason to wait for the next probe."""
+
+    async def main() -> None:
+        ledger = SimulatedLedger(SimulatedLog(), Random(3), FAST)  # noqa: S311  not cryptography
+        bench = Bench(EngineOptions(limit=LIMIT, concurrency=4, retry=Backoff(1.0, 1.0)), ledger=ledger)
+        bench.button.answer = lambda _call, _attempt: REFUSED
+        for number in range(20):
+            bench.emit(0, purchase(f"o-{number}"))
+        async with bench.running():
+            bench.source.assign(0)
+            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+            tried: list[object] = []
+
+            def answer(call: Call, _: int) -> Reply:
+                tried.append(call)
+                return BUSY if len(tried) <= 3 else OK
+
+            bench.button.answer = answer
+            await eventually(lambda: not bench.engine.limit.is_halted, deadline_seconds=45.0)
+            await bench.at_rest()
+        assert len(bench.letters.letters) == 5
+
+    run_in_virtual_time(main())
+
+
+def test_what_was_taken_away_while_nothing_is_taken_in_is_not_kept() -> None:
+    """A halt of hours with partitions that come and go keeps each record once (P6)."""
+
+    async def main() -> None:
+        bench = _bench()
+        bad = Reject("truncated_avro", "the value ends early")
+        for _ in range(50):
+            bench.emit_meaning(0, bad)
+        async with bench.running():
+            for _ in range(20):
+                bench.source.assign(0)
+                await asyncio.sleep(5.0)
+                await bench.source.revoke(0)
+            bench.source.assign(0)
+            await asyncio.sleep(5.0)
+            assert bench.engine.limit.is_halted
+            assert len(bench.engine._waiting) <= 50  # noqa: SLF001  nobody else asks
+
+    run_in_virtual_time(main())
+
+
 def test_what_waited_for_a_retry_when_deciding_halted_is_not_decided_either() -> None:
     """Its time comes, and it is held with the others."""
 

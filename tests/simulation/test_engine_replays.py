@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from connector.domain.facts import Mark
@@ -85,6 +86,31 @@ def test_a_replayed_order_is_told_in_its_order_and_is_free_with_the_last_letter(
         assert rig.at_button("o-1") == (500, {"shirt": 1})
         assert len(rig.letters.letters) == 4
         assert rig.calls() == ["create", "update", "update", "update", "update"]
+
+    run_in_virtual_time(main())
+
+
+def test_a_replayed_refund_of_an_order_that_button_does_not_show_yet_is_told_when_it_does() -> None:
+    """That it was a dead letter for hours is no reason to take it for told (P1)."""
+
+    async def main() -> None:
+        rig = Rig()
+        broken = rig.emit(0, _unpayable("o-1"))
+        rig.emit(0, returned("o-1", ONE_BACK))
+        async with rig.running():
+            rig.source.assign(0)
+            await rig.at_rest()
+            rig.clock.at_ms += 7_200_000
+            _mend(rig, broken, bought("o-1", FIVE))
+            _replay(rig, *rig.letters.letters[0])
+            await rig.at_rest()
+            not_shown = rig.api.orders.pop("o-1")
+            _replay(rig, *rig.letters.letters[1])
+            await asyncio.sleep(5.0)
+            rig.api.orders["o-1"] = not_shown
+            await rig.at_rest()
+        assert rig.at_button("o-1") == (2000, {"shirt": 4})
+        assert _reasons(rig) == ["unknown_currency", "order_parked"]
 
     run_in_virtual_time(main())
 

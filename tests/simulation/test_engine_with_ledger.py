@@ -13,7 +13,7 @@ from connector.domain.orders import Order, Reject
 from connector.domain.outcomes import Answer
 from connector.engine.engine import EngineOptions
 from connector.engine.observations import AdmissionChanged, EventSkipped, FactUnclean
-from connector.engine.ports import TopicPartition
+from connector.engine.ports import Origin, TopicPartition
 from tests.simulation.bench import Bench
 from tests.support.fakes import OK, purchase
 from tests.support.polling import eventually
@@ -340,16 +340,19 @@ def test_a_refund_that_waited_too_long_is_a_dead_letter_once_and_by_one_owner() 
         options = EngineOptions(first_topic="orders", sweep_interval_seconds=60.0)
         rig = Rig(options=options)
         rig.ledger.is_impatient = True
+        rig.origins["orders"] = Origin("cluster when it was read", "id when it was read")
         record = rig.emit(1, returned("o-1", ("shirt", 1, 500)))
         async with rig.running():
             rig.source.assign(1)
             await rig.at_rest()
+            rig.origins.clear()  # the topic is none of ours any more
             await asyncio.sleep(600.0)
             assert rig.letters.letters == []
             rig.source.assign(0)
             await eventually(lambda: bool(rig.letters.letters), deadline_seconds=120.0)
             await asyncio.sleep(600.0)
         (letter,) = rig.letters.letters
+        assert (letter[1].cluster, letter[1].topic_id) == ("cluster when it was read", "id when it was read")
         assert (letter[0].value, letter[0].offset, letter[1].reason) == (record.value, 0, "refund_without_purchase")
         assert not isinstance(rig.ledger.read("o-1").facts["m:o-1/returned"].said, Refund)
 

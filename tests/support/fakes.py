@@ -154,11 +154,15 @@ class FakeSessions:
 
 
 class FixedClock:
-    """Always the same time."""
+    """Always the same time, unless somebody sets it: one in 2023."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self.at_ms = 1_700_000_123_000
 
     def now_ms(self) -> int:
-        """Return a time in 2023."""
-        return 1_700_000_123_000
+        """Return the time."""
+        return self.at_ms
 
 
 class FakeSource:

@@ -125,7 +125,7 @@ def test_show_writes_each_sum_out_and_says_which_does_not_hold(tmp_path: Path) -
         f"{row['left']} {row['relation']} {row['right']}": row["is_kept"] for row in json.loads(done.stdout)["sums"]
     }
     assert kept["delivery.drain_seconds (43 s) + 3 s to finish < delivery.shutdown_seconds (45 s)"] is False
-    assert kept["button.request_timeout_seconds (15 s) + 5 s to finish < delivery.drain_seconds (43 s)"] is True
+    assert kept["button.request_timeout_seconds (15 s) + 6 s to finish < delivery.drain_seconds (43 s)"] is True
     assert kept["button.request_timeout_seconds (15 s) <= 40% of kafka.session_timeout_ms (45000 ms)"] is True
     assert kept["delivery.drain_seconds (43 s) <= 50% of kafka.max_poll_interval_ms (300000 ms)"] is True
     assert done.returncode == 2

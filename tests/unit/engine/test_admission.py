@@ -183,6 +183,17 @@ def test_after_an_outage_calls_start_low_again() -> None:
     assert admission.limit == first
 
 
+def test_during_an_outage_a_time_that_button_named_is_when_the_next_probe_is_made(judge: _Judge) -> None:
+    """A maintenance page that says one second is asked every second, not once in the patience of a probe."""
+    judge.admission.unauthorized(0.0, "http_401", "no")
+    now = judge.admission.try_start(0.0)
+    for _ in range(5):
+        judge.start_and_fail(now, "order", after_seconds=1.0)
+        wait_seconds = judge.admission.try_start(now)
+        assert 1.0 <= wait_seconds <= 1.1
+        now += wait_seconds
+
+
 def test_a_probe_that_tells_nothing_gives_its_place_to_another(judge: _Judge) -> None:
     """A 403 that a lookup has to explain, for example."""
     judge.admission.unauthorized(0.0, "http_401", "no")

@@ -75,10 +75,10 @@ def test_a_probe_is_one_event_and_each_failed_one_makes_the_next_wait_longer() -
     assert not limit.admits("o-1", "bad")
     waits = []
     for number in range(4):
-        assert not limit.claims()
+        assert not limit.claims("o-1")
         waits.append(limit.wait_seconds)
         limit.let_one_through()
-        assert (limit.may_take_in(), limit.claims(), limit.claims()) == (True, True, False)
+        assert (limit.may_take_in(), limit.claims(f"p-{number}"), limit.claims("another")) == (True, True, False)
         assert not limit.admits(f"p-{number}", "bad")
     assert waits == [30.0, 60.0, 100.0, 100.0]
 
@@ -93,7 +93,7 @@ def test_one_good_end_is_the_way_out_and_so_is_somebody_s_word() -> None:
         assert not limit.may_take_in()
         if how == "probe":
             limit.let_one_through()
-            assert limit.claims()
+            assert limit.claims("o-3")
             limit.ended_well()
         else:
             limit.resume("somebody said so")
@@ -109,6 +109,28 @@ def test_a_probe_that_is_skipped_lets_another_one_through() -> None:
     limit, _ = _limit(row=0, share=0.01)
     assert not limit.admits("o-1", "bad")
     limit.let_one_through()
-    assert limit.claims()
+    assert limit.claims("o-2")
     limit.ended_otherwise()
-    assert limit.claims()
+    assert limit.claims("o-3")
+
+
+def test_what_was_let_through_may_be_decided_as_often_as_it_takes() -> None:
+    """It was tried again, or looked up first; meanwhile no other order is let through."""
+    limit, _ = _limit(row=0, share=0.01)
+    assert not limit.admits("o-1", "bad")
+    limit.let_one_through()
+    assert limit.claims("o-2")
+    assert not limit.claims("o-3")
+    assert limit.claims("o-2")
+    limit.ended_well()
+    assert not limit.is_halted
+
+
+def test_a_parked_refund_that_was_let_through_lets_another_one_through() -> None:
+    """Its letter is written, and said nothing."""
+    limit, _ = _limit(row=0, share=0.01)
+    assert not limit.admits("o-1", "bad")
+    limit.let_one_through()
+    assert limit.claims("o-2")
+    assert limit.admits("o-2", ORDER_PARKED)
+    assert limit.claims("o-3")

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError
 
 from connector.engine.lease import Lease
 from connector.engine.ports import TopicPartition
+from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.commits import Asked
 from connector.kafka.loop_side import LoopSide
 from connector.kafka.membership import Membership, Owned
@@ -65,6 +66,16 @@ async def test_what_is_committed_for_its_answer_is_the_highest_that_was_asked_fo
     renewal = rig.membership.renewal()
     assert renewal is not None
     assert renewal.offsets == {FIRST: Asked(12, epoch=2)}
+    rig.consumer.close()
+
+
+async def test_a_proof_is_asked_for_as_soon_as_there_are_partitions() -> None:
+    """The answer to their starts' own commit came before the engine held anything: a new group would wait for long."""
+    rig = Rig()
+    rig.membership.standing.sent(boot_seconds())
+    assert rig.membership.renewal() is None
+    rig.membership._take_over({TopicPartition("orders", 1): Start(0, "birth", is_new=True)}, set())  # noqa: SLF001  what the client's callback ends with
+    assert rig.membership.renewal() is not None
     rig.consumer.close()
 
 

@@ -44,8 +44,14 @@ def said(**settings: str) -> list[str]:
         (
             {"delivery__drain_seconds": "20"},
             "button.request_timeout_seconds, delivery.drain_seconds",
-            "15 s and 5 s to finish is not below 20 s",
-            "Lower button.request_timeout_seconds below 15 s, or raise delivery.drain_seconds above 20 s.",
+            "15 s and 6 s to finish is not below 20 s",
+            "Lower button.request_timeout_seconds below 14 s, or raise delivery.drain_seconds above 21 s.",
+        ),
+        (
+            {"button__settle_seconds": "10"},
+            "button.request_timeout_seconds, delivery.drain_seconds",
+            "15 s and 15 s to finish is not below 30 s",
+            "Lower button.request_timeout_seconds below 15 s, or raise delivery.drain_seconds above 30 s.",
         ),
         (
             {"delivery__drain_seconds": "30.5", "kafka__max_poll_interval_ms": "60000"},
@@ -109,7 +115,8 @@ def test_a_contradiction_names_both_keys_both_values_and_a_remedy(
         {"button__connect_timeout_seconds": "14.9"},
         {"button__request_timeout_seconds": "8", "kafka__session_timeout_ms": "20000"},
         {"kafka__session_timeout_ms": "300000"},
-        {"delivery__drain_seconds": "20.1"},
+        {"delivery__drain_seconds": "21.1"},
+        {"button__settle_seconds": "9.9"},
         {"delivery__drain_seconds": "30", "kafka__max_poll_interval_ms": "60000"},
         {"delivery__shutdown_seconds": "33.1"},
         {"delivery__retry_initial_seconds": "30"},
