@@ -234,7 +234,7 @@ LABELS = {
     "kind": "what happened to the assignment: `assigned`, `revoked` or `lost`",
     "name": "what does not answer, for example `kafka` or `schema registry`",
     "operation": "the call of the Order API: `create`, `update`, `cancel` or `lookup`",
-    "outcome": "`applied`, or why Button had it already: `already_exists`, `already_cancelled`",
+    "outcome": "`applied`, or why Button had it already: `already_exists`, `already_updated`, `already_cancelled`",
     "partition": "the number of a partition of the source topics",
     "reason": "the stable name of why; the same as in the log line and in the header of a dead letter",
     "result": "`applied`, or the reason of any other answer, or of none",
@@ -242,7 +242,7 @@ LABELS = {
     "stage": "who gave up: `decode`, `map` or `deliver`",
     "state": "`running`, `limited` (Button asked to wait, or a rate holds calls back), `probing` (one call at a time, "
     "to see) or `halted` (the API key is refused)",
-    "table": "the table that is kept from a compacted topic: `sessions`",
+    "table": "the table that is kept from a compacted topic: `sessions` or `ledger`",
     "topic": "a source topic",
     "version": "the version of the connector",
     "where": "the observation or the metric that was swallowed",

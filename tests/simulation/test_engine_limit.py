@@ -133,6 +133,7 @@ def test_what_is_let_through_is_tried_again_until_it_ends() -> None:
         async with bench.running():
             bench.source.assign(0)
             await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+            await asyncio.sleep(5.0)  # until nothing is under way
             tried: list[object] = []
 
             def answer(call: Call, _: int) -> Reply:
