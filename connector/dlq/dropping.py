@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from connector.dlq.letters import Source, State
 from connector.dlq.replaying import settle
-from connector.domain.facts import Mark
+from connector.domain.facts import Mark, UnreadableFactError
+from connector.kafka.failures import KafkaFailure
 from connector.kafka.record_writer import NewRecord
 from connector.kafka.whole_topic import read_whole
 from connector.tables.fact_codec import decode_fact, decode_key, is_readable, partition_of
@@ -68,7 +69,11 @@ def _take(records: Iterable[RawRecord], orders: Collection[str], marks: Marks) -
         marks.keys.pop(record.key, None)
         if record.value is None or not is_readable(record.value):
             continue
-        fact = decode_fact(key.order_id, key.event_id, record.value)
+        try:
+            fact = decode_fact(key.order_id, key.event_id, record.value)
+        except UnreadableFactError as error:
+            message = f"ledger.topic: {record.topic_partition} offset {record.offset}: {error}"
+            raise KafkaFailure(message) from None
         at = fact.source
         place = None if at is None else Source(at.topic, at.partition, at.offset, at.event_index)
         if isinstance(fact.said, Mark):

@@ -26,6 +26,10 @@ OBSERVED_ID = "observed"
 """What begins the identity of a fact that holds what Button showed of an order; no event's begins like it."""
 
 
+class UnreadableFactError(Exception):
+    """A fact of an order cannot be read, so nothing can be decided about the order; the message says what to do."""
+
+
 class RefundedLine(NamedTuple):
     """One product of a refund as the event said it; amounts in the major unit of the refund's currency.
 

@@ -23,7 +23,7 @@ from connector.domain.ambiguity import after_ambiguous, confirmation
 from connector.domain.amounts import is_near_limit
 from connector.domain.attribution import attribute, is_attributable, session_keys, user_key
 from connector.domain.dead_letter import Stage
-from connector.domain.facts import Mark, Observed
+from connector.domain.facts import Mark, Observed, UnreadableFactError
 from connector.domain.lifecycle import decide
 from connector.domain.lookups import PROBE_ORDER_ID, after_lookup, is_over, operation_of
 from connector.domain.orders import Await, Cancel, Create, Lookup, Note, Operation, Reject, Skip, Update
@@ -174,7 +174,12 @@ class Delivery:
                 return False
             self._observe(TokenLookedUp(attribution.source))
             token, task.token_source = attribution
-        known = None if self._books is None else self._books.known(task)
+        try:
+            known = None if self._books is None else self._books.known(task)
+        except UnreadableFactError as error:
+            task.order = None
+            self._bury(lane, task, Stage.MAP, Reject("unreadable_fact", str(error)))
+            return False
         decision = decide(task.event, known, token, self._use.policy)
         match decision:
             case Create() | Update() | Cancel() | Lookup():

@@ -99,7 +99,10 @@ class OrderLedger(Protocol):
         """Return once the ledger has read all that its topic holds now: what former owners wrote is known then."""
 
     def read(self, order_id: str) -> OrderFacts:
-        """Return what is known of an order, within the horizon."""
+        """Return what is known of an order, within the horizon.
+
+        Raises :class:`~connector.domain.facts.UnreadableFactError` where a fact of it cannot be read.
+        """
 
     def append(self, order_id: str, fact: Fact) -> Awaitable[bool]:
         """Write a fact and read it back; true if it is *clean*, else decide again with what is known by then.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connector.domain.dead_letter import Stage
-from connector.domain.facts import Mark, MarkKind
+from connector.domain.facts import Mark, MarkKind, UnreadableFactError
 from connector.domain.waiting import given_up
 from connector.engine.ports import Origin, RawRecord, TopicPartition
 
@@ -45,12 +45,18 @@ class Sweeper:
     async def sweep(self) -> None:
         """Sweep once."""
         async for order_id, fact in self.ledger.waited_too_long():
-            reject = given_up(self.ledger.read(order_id), fact)
+            reject = self._judge(order_id, fact)
             if reject is not None:
                 await self._give_up(order_id, fact, reject)
             if not self.is_ours():
                 return
         await self.ledger.take_out_expired()
+
+    def _judge(self, order_id: str, fact: Fact) -> Reject | None:
+        try:
+            return given_up(self.ledger.read(order_id), fact)
+        except UnreadableFactError:
+            return None  # The order's next event says so.
 
     async def _give_up(self, order_id: str, fact: Fact, reject: Reject) -> None:
         source, kept = fact.source, fact.record

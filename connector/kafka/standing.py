@@ -81,7 +81,9 @@ class Standing:
         self._due_at = 0.0
 
     def heard(self, answer: Heard, now: float) -> None:
-        """Take an answer."""
+        """Take an answer; what the group said before it ended this membership proves nothing any more."""
+        if self.is_ended:
+            return
         if answer.has_taken:
             self._heard_at = now
             self._refused_since = self._suspected_at = None
@@ -94,7 +96,7 @@ class Standing:
         self._refusal = f"{refusal.str()} ({refusal.name()})"
         if self._refused_since is None:
             self._refused_since = now
-        if self._is_final(refusal.code(), answer.sent_at, now) and not self.is_ended:
+        if self._is_final(refusal.code(), answer.sent_at, now):
             self.is_ended = True
             self._end(f"the group does not take this process for a member: {self._refusal}")
 

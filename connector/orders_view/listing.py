@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.domain.facts import Refund
+from connector.domain.facts import Refund, UnreadableFactError
 from connector.domain.folding import Status
 from connector.domain.parking import is_parked
 from connector.kafka.failures import KafkaFailure
@@ -94,19 +94,18 @@ def list_orders(choice: Choice, asking: Asking) -> list[ListedOrder]:
         try:
             _fill(store, asking)
             return _chosen(store, choice, asking.horizon_ms)
+        except (NewerFactError, UnreadableFactError) as error:
+            raise KafkaFailure(str(error)) from None
         finally:
             store.close()
 
 
 def _fill(store: Store, asking: Asking) -> None:
     rows = LedgerRows(Pending(), Watched(), asking.horizon_ms, pass_over, lambda _: None)
-    try:
-        for records in read_whole(asking.ledger()):
-            batch = Batch(store)
-            rows.apply(records, batch)
-            store.write(batch.writes, b"")
-    except NewerFactError as error:
-        raise KafkaFailure(str(error)) from None
+    for records in read_whole(asking.ledger()):
+        batch = Batch(store)
+        rows.apply(records, batch)
+        store.write(batch.writes, b"")
 
 
 def _chosen(store: Store, choice: Choice, horizon_ms: int) -> list[ListedOrder]:

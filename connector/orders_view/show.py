@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from connector import wiring
+from connector.domain.facts import UnreadableFactError
 from connector.kafka.failures import KafkaFailure
 from connector.kafka.whole_topic import WholeTopicOptions, read_whole
 from connector.orders_view.at_button import Unanswered, look_up
@@ -62,8 +63,11 @@ class Asking:
 
 def show(order_id: str, asking: Asking, *, asks_button: bool) -> OrderView:
     """Return what is known of an order; raises :class:`KafkaFailure` where the ledger cannot be read."""
-    history, where = _read_ledger(order_id, asking)
-    facts = facts_of(order_id, history)
+    try:
+        history, where = _read_ledger(order_id, asking)
+        facts = facts_of(order_id, history)
+    except (NewerFactError, UnreadableFactError) as error:
+        raise KafkaFailure(str(error)) from None
     newest_ms = history.entries[-1].written_at_ms if facts else 0
     stand = stand_of(facts, newest_ms, time.time_ns() // 1_000_000, asking.horizon_ms)
     view = order_view(order_id, where, history, facts, stand)
@@ -90,11 +94,8 @@ def _read_ledger(order_id: str, asking: Asking) -> tuple[OrderHistory, str]:
         chosen.append(partition_of(order_id, count))
         return chosen
 
-    try:
-        for records in read_whole(options, of_the_order):
-            history.take(records)
-    except NewerFactError as error:
-        raise KafkaFailure(str(error)) from None
+    for records in read_whole(options, of_the_order):
+        history.take(records)
     return history, f"{options.topic}/{chosen[0]}"
 
 

@@ -120,6 +120,7 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
     poll = _Quantity("kafka.max_poll_interval_ms", kafka.max_poll_interval_ms, "ms", 1_000)
     drain = _Quantity("delivery.drain_seconds", delivery.drain_seconds)
     shutdown = _Quantity("delivery.shutdown_seconds", delivery.shutdown_seconds)
+    liveness = _Quantity("ops.liveness_timeout_seconds", settings.ops.liveness_timeout_seconds)
     first_retry = _Quantity("delivery.retry_initial_seconds", delivery.retry_initial_seconds)
     last_retry = _Quantity("delivery.retry_max_seconds", delivery.retry_max_seconds)
     pin = _Quantity("delivery.pin_seconds", delivery.pin_seconds)
@@ -134,6 +135,7 @@ def _relations(settings: Settings) -> tuple[_Below, ...]:
             may_equal=True,
         ),
         _Below(session, poll, "a member's lease must end before it is expelled for not polling", may_equal=True),
+        _Below(session, liveness, "with the coordinator away a commit at a revoke may take as long as a session"),
         _Below(
             request,
             drain,

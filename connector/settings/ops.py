@@ -25,7 +25,7 @@ class OpsSettings(Area):
         description="The port that health and metrics are served on; 0 takes any free one.",
     )
     liveness_timeout_seconds: Seconds = Field(
-        default=60.0,
+        default=120.0,
         description="How long the thread that polls Kafka, or the event loop, may be without a sign of life before "
         "/livez asks for a restart, and the process ends with the reason.",
     )

@@ -28,6 +28,7 @@ from connector.domain.facts import (
     Refund,
     RefundedLine,
     Said,
+    UnreadableFactError,
     WaitingRecord,
 )
 from connector.domain.money import Amount
@@ -49,10 +50,6 @@ _FACT, _MARK = 2, 3
 _PARKED = "parked"
 _LARGEST = 2**63
 """JSON's whole numbers are kept in 64 bits by most who read it; a larger one is written in hexadecimal, as text."""
-
-
-class UnreadableFactError(Exception):
-    """A fact of the ledger that this version cannot read; the message says what to do."""
 
 
 PURCHASE, REFUND, OBSERVED, MARK = b"p", b"r", b"o", b"m"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from connector.domain.facts import UnreadableFactError
 from connector.tables.fact_codec import MARK, REFUND, kind_of, told_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def is_clean(claim: Claim, offset: int, entries: Sequence[Entry], replaced: Sequ
     if replaced is None:
         return False
     known = {each.slot.event_id.decode() for each in facts}
-    return told_everything(frozenset(claim.told), known, _told_between(claim.base, offset, [*facts, *replaced]))
+    try:
+        return told_everything(frozenset(claim.told), known, _told_between(claim.base, offset, [*facts, *replaced]))
+    except UnreadableFactError:
+        return False  # What is decided anew says so.
 
 
 def _told_between(base: int, offset: int, entries: Iterable[Entry]) -> Iterator[frozenset[str]]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from connector.domain.facts import UnreadableFactError
 from connector.tables.fact_codec import FactKey, decode_fact, encode_key, partition_of
 from connector.tables.ledger_entries import unpack
 from connector.tables.ledger_rows import ORDERS, WAITING, waits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from connector.domain.facts import Fact
     from connector.tables.global_table import GlobalTable
@@ -33,8 +34,15 @@ class Waited(NamedTuple):
     fact: Fact
 
 
-async def waited_since(table: GlobalTable, before_ms: int) -> AsyncIterator[Waited]:
-    """Yield the refunds that have waited for their purchase since before this time (Unix, milliseconds)."""
+async def waited_since(
+    table: GlobalTable,
+    before_ms: int,
+    report: Callable[[str, int, str], None],
+) -> AsyncIterator[Waited]:
+    """Yield the refunds that have waited for their purchase since before this time (Unix, milliseconds).
+
+    ``report`` is told of those that cannot be read: the order, the record's offset, and what is wrong.
+    """
     for seen, (key, _) in enumerate([*table.scan(WAITING)]):
         if not seen % _A_WHILE:
             await asyncio.sleep(0)
@@ -42,7 +50,12 @@ async def waited_since(table: GlobalTable, before_ms: int) -> AsyncIterator[Wait
         order_id = place.decode()
         for entry in unpack(table.get(ORDERS + place) or b""):
             if waits(entry) and entry.written_at_ms < before_ms:
-                yield Waited(order_id, decode_fact(order_id, entry.slot.event_id.decode(), entry.value))
+                try:
+                    fact = decode_fact(order_id, entry.slot.event_id.decode(), entry.value)
+                except UnreadableFactError as error:
+                    report(order_id, entry.offset, str(error))
+                else:
+                    yield Waited(order_id, fact)
 
 
 async def take_out_expired(table: GlobalTable, log: LedgerLog, options: LedgerOptions, now_ms: int) -> int:

@@ -19,6 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from connector.domain.facts import NO_FACTS, Mark, OrderFacts
+from connector.engine.observations import BadTableRecord
+from connector.engine.ports import TopicPartition
 from connector.tables import ledger_identity
 from connector.tables.fact_codec import (
     IDENTITY_KEY,
@@ -101,6 +103,7 @@ class Orders:
         self._options = options
         self._log = log
         self._clock = clock
+        self._observer = observer
         self._pending = Pending()
         self._watched = Watched()
         self._is_admitted = False
@@ -145,7 +148,10 @@ class Orders:
         return await asyncio.shield(self._failure)
 
     def read(self, order_id: str) -> OrderFacts:
-        """Return what is known of an order, within the horizon."""
+        """Return what is known of an order, within the horizon.
+
+        Raises :class:`~connector.domain.facts.UnreadableFactError`.
+        """
         value = self.table.get(ORDERS + order_id.encode())
         self._watched.begin(order_id)
         if value is None:
@@ -173,7 +179,11 @@ class Orders:
 
         Whoever asks makes each a dead letter and appends its fact with a mark (``GIVEN_UP``) in place of what it said.
         """
-        return waited_since(self.table, self._clock.now_ms() - self._options.waiting_ms)
+        return waited_since(self.table, self._clock.now_ms() - self._options.waiting_ms, self._report)
+
+    def _report(self, order_id: str, offset: int, what: str) -> None:
+        place = TopicPartition(self._options.topic, partition_of(order_id, self._options.partitions))
+        self._observer(BadTableRecord("ledger", place, offset, what))
 
     async def take_out_expired(self) -> int:
         """Write tombstones for all orders past the horizon; return for how many."""

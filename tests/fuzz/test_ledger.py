@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connector.domain.facts import Fact
+from connector.domain.facts import Fact, UnreadableFactError
 from connector.domain.folding import fold
 from connector.engine.observations import BadTableRecord
 from connector.engine.ports import FollowedTopic, RawRecord, TopicPartition
@@ -19,7 +19,6 @@ from connector.tables import checkpoint
 from connector.tables.fact_codec import (
     IDENTITY_KEY,
     FactKey,
-    UnreadableFactError,
     decode_fact,
     decode_key,
     encode_key,

@@ -7,7 +7,7 @@ import asyncio
 from random import Random
 
 from connector.domain.events import CommerceEvent, Product
-from connector.domain.facts import Purchase, Refund
+from connector.domain.facts import OrderFacts, Purchase, Refund, UnreadableFactError
 from connector.domain.money import Amount
 from connector.domain.orders import Order, Reject
 from connector.domain.outcomes import Answer
@@ -355,6 +355,33 @@ def test_a_refund_that_waited_too_long_is_a_dead_letter_once_and_by_one_owner() 
         assert (letter[1].cluster, letter[1].topic_id) == ("cluster when it was read", "id when it was read")
         assert (letter[0].value, letter[0].offset, letter[1].reason) == (record.value, 0, "refund_without_purchase")
         assert not isinstance(rig.ledger.read("o-1").facts["m:o-1/returned"].said, Refund)
+
+    run_in_virtual_time(main())
+
+
+def test_an_order_with_a_fact_that_nobody_can_read_is_a_dead_letter_and_the_others_go_on() -> None:
+    """What another program wrote into the topic ends no process in front of all other orders (P4)."""
+
+    async def main() -> None:
+        rig = Rig()
+        read = rig.ledger.read
+
+        def refusing(order_id: str) -> OrderFacts:
+            if order_id == "o-1":
+                message = "the ledger's fact of event 'x' cannot be read"
+                raise UnreadableFactError(message)
+            return read(order_id)
+
+        rig.ledger.read = refusing  # type: ignore[method-assign]  # as the real one does
+        rig.emit(0, bought("o-1", SHIRT))
+        rig.emit(0, bought("o-2", SHIRT))
+        async with rig.running():
+            rig.source.assign(0)
+            await rig.at_rest()
+        ((_, letter),) = rig.letters.letters
+        assert (letter.order_id, letter.reason) == ("o-1", "unreadable_fact")
+        assert "event 'x' cannot be read" in letter.message
+        assert (rig.at_button("o-1"), rig.at_button("o-2")) == ("absent", (1000, {"shirt": 2}))
 
     run_in_virtual_time(main())
 

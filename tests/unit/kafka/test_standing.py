@@ -54,6 +54,17 @@ def test_a_group_that_does_not_know_us_ends_the_lease_until_the_client_calls_bac
     assert (member.standing.is_ended, member.standing.is_due(50.0)) == (False, True)
 
 
+def test_what_the_group_took_before_it_ended_the_membership_gives_no_lease_again() -> None:
+    """The answer was underway longer than the one that ended it: the partitions may be others' by now [17]."""
+    member = Member()
+    member.refuse("UNKNOWN_MEMBER_ID", now=50.0)
+    member.take(sent_at=49.0, now=50.1)
+    assert member.proofs == []
+    member.standing.called_back()
+    member.take(sent_at=51.0, now=51.1)
+    assert member.proofs == [51.0]
+
+
 def test_a_commit_that_crossed_a_rebalance_does_not_end_the_lease() -> None:
     """It is answered as of a generation that is over; one that is sent at once afterwards shows what is true [52]."""
     member = Member()

@@ -36,10 +36,16 @@ def said(**settings: str) -> list[str]:
             "Lower button.request_timeout_seconds to 12 s, or raise kafka.session_timeout_ms to 37500 ms.",
         ),
         (
-            {"kafka__session_timeout_ms": "300001"},
+            {"kafka__session_timeout_ms": "300001", "ops__liveness_timeout_seconds": "600"},
             "kafka.session_timeout_ms, kafka.max_poll_interval_ms",
             "300001 ms exceeds 300000 ms",
             "Lower kafka.session_timeout_ms to 300000 ms, or raise kafka.max_poll_interval_ms to 300001 ms.",
+        ),
+        (
+            {"ops__liveness_timeout_seconds": "45"},
+            "kafka.session_timeout_ms, ops.liveness_timeout_seconds",
+            "45000 ms is not below 45 s",
+            "Lower kafka.session_timeout_ms below 45000 ms, or raise ops.liveness_timeout_seconds above 45 s.",
         ),
         (
             {"delivery__drain_seconds": "20"},
@@ -114,7 +120,7 @@ def test_a_contradiction_names_both_keys_both_values_and_a_remedy(
     [
         {"button__connect_timeout_seconds": "14.9"},
         {"button__request_timeout_seconds": "8", "kafka__session_timeout_ms": "20000"},
-        {"kafka__session_timeout_ms": "300000"},
+        {"kafka__session_timeout_ms": "300000", "ops__liveness_timeout_seconds": "300.1"},
         {"delivery__drain_seconds": "21.1"},
         {"button__settle_seconds": "9.9"},
         {"delivery__drain_seconds": "30", "kafka__max_poll_interval_ms": "60000"},

@@ -20,6 +20,7 @@ from connector.domain.facts import (
     Purchase,
     Refund,
     RefundedLine,
+    UnreadableFactError,
     WaitingRecord,
 )
 from connector.domain.money import Amount
@@ -32,7 +33,6 @@ from connector.tables.fact_codec import (
     PURCHASE,
     REFUND,
     FactKey,
-    UnreadableFactError,
     decode_fact,
     decode_key,
     encode_fact,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connector.domain.facts import NO_FACTS, Mark, MarkKind
+from connector.domain.facts import NO_FACTS, Mark, MarkKind, UnreadableFactError
 from connector.engine.observations import BadTableRecord
 from connector.tables.fact_codec import partition_of
 from connector.tables.ledger_identity import Takeover
@@ -186,6 +186,21 @@ async def test_a_newer_fact_ends_the_process_and_says_where_it_lies(replicas: Me
     replicas.topic.append(partition, b'["M-1","p"]', b'{"v":2,"p":[]}', NOW_MS)
     with pytest.raises(NewerFactError, match=rf"orders/{partition} offset \d+: it was written by a newer connector"):
         await ledger.barrier()
+
+
+async def test_a_fact_that_cannot_be_read_keeps_from_deciding_its_order_alone(replicas: MemoryReplicas) -> None:
+    """Nothing that is decided without it can be right; every other order goes on (P4)."""
+    ledger = await replicas.open()
+    replicas.topic.append(partition_of(ORDER, 3), b'["M-1","r"]', b'{"v":1,"r":7,"told":7,"w":1}', NOW_MS)
+    await ledger.barrier()
+    with pytest.raises(UnreadableFactError, match="delete the record with a tombstone"):
+        ledger.read(ORDER)
+    assert await ledger.append(ORDER, purchase("p")._replace(told=("p", "r"), base=-1)) is False
+    assert await ledger.append("another", purchase("p")) is True
+    replicas.clock.ms += 30 * DAY_MS
+    assert [waited async for waited in ledger.waited_too_long()] == []
+    (report,) = [each for each in replicas.observations if isinstance(each, BadTableRecord)]
+    assert "'r'" in report.message
 
 
 @pytest.mark.parametrize(
