@@ -75,11 +75,11 @@ def test_a_delay_is_one_of_its_direction() -> None:
         proxy.delay(0.2, 0.0, Direction.ANSWERS)
         began = time.monotonic()
         assert _ask(client) == b"hello"
-        assert 0.2 <= time.monotonic() - began < 0.4
+        assert time.monotonic() - began >= 0.2
+        proxy.delay(30.0, 0.0, Direction.ANSWERS)
         proxy.heal()
-        began = time.monotonic()
+        # The client waits for 5 s at most.
         assert _ask(client) == b"hello"
-        assert time.monotonic() - began < 0.2
 
 
 def test_a_stalled_direction_says_nothing_and_loses_nothing() -> None:
