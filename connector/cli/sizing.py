@@ -20,6 +20,8 @@ FACTS_RESTORED_PER_SECOND = 70_500
 
 _BUSY_SHARE = 0.7
 """How busy the one core of a process should be at most: what is left takes in peaks, and catches up."""
+_LEAST_CORES = 0.1
+"""What a process asks for that has nearly nothing to do: its start, its polling and its probes."""
 _HEADROOM = 1.5
 """Calls beside those of a steady flow: some take longer, some are made again."""
 _COMPACTION = 1.5
@@ -72,7 +74,7 @@ def size_for(load: Load) -> Size:
         replicas=carrying + 1,
         least_partitions=2 * (carrying + 1),
         concurrency=max(_LEAST_CALLS, ceil(calls / carrying)),
-        cpu_cores=round(cores / carrying, 2),
+        cpu_cores=max(_LEAST_CORES, round(cores / carrying, 2)),
         memory_request_mb=request_mb,
         memory_limit_mb=2 * request_mb,
         disk_mb=ceil((load.sessions * SESSION_BYTES + facts * FACT_BYTES) * _COMPACTION / _MEGABYTE),

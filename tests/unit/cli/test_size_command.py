@@ -32,6 +32,12 @@ def test_a_slow_api_needs_more_calls_under_way_not_more_replicas() -> None:
     assert size_for(Load(100, 60.0, 0, 0, 1)).replicas == 4
 
 
+def test_a_small_load_asks_for_some_cpu_all_the_same() -> None:
+    """A process that asks for nothing is the first to be starved, and no schedule of pods counts it."""
+    assert size_for(Load(5, 0.1, 0, 0, 1)).cpu_cores == 0.1
+    assert size_for(Load(200, 0.1, 0, 0, 1)).cpu_cores == 0.13
+
+
 def test_disk_and_start_grow_with_what_the_tables_hold() -> None:
     """A million sessions are 150 MB, a million facts 190 MB, and half as much more while files are merged."""
     size = size_for(Load(1, 0.1, sessions=1_000_000, orders=1_000_000, facts_per_order=1.0))
