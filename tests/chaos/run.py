@@ -152,7 +152,10 @@ class _Run:
     def _is_at_rest(self) -> bool:
         self._parts.members.look_after()
         self._look()
-        return self._world.offsets.committed() == self._world.offsets.ends()
+        try:
+            return self._world.offsets.committed() == self._world.offsets.ends()
+        except KafkaException:  # A broker that comes back only now: look again.
+            return False
 
     def _at(self) -> str:
         return f"{(now_ms() - self._began_ms) / 1000:6.1f} s"
