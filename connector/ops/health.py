@@ -8,7 +8,6 @@ Called on the event loop that also serves the verdicts, so a loop that hangs ans
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,23 +29,6 @@ class Verdict:
     def ok(self) -> bool:
         """Return whether every check passed."""
         return not self.reasons
-
-
-class Heartbeat:
-    """The sign of life of one thread; :meth:`beat` may be called from any thread."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Start as if it had just beaten."""
-        self._now = now
-        self._last = now()
-
-    def beat(self) -> None:
-        """Be alive at this moment."""
-        self._last = self._now()
-
-    def age_seconds(self) -> float:
-        """Return how long ago the last beat was."""
-        return self._now() - self._last
 
 
 def younger_than(bound_seconds: float, age_seconds: Callable[[], float]) -> Check:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from connector.ops.faults import whereabouts
@@ -40,7 +41,7 @@ class _Watched:
 
 
 class Watchdog:
-    """Watches until :meth:`stop`; ``end`` is called on the watchdog's thread with the reason, and must not return."""
+    """Watches until the loop is closed; ``end`` is called on the watchdog's thread with the reason, never to return."""
 
     def __init__(self, bound_seconds: float, end: Callable[[str], object]) -> None:
         """Let each part be without a sign of life for so long."""
@@ -49,7 +50,6 @@ class Watchdog:
         self._end = end
         self._parts: dict[str, _Watched] = {}
         self._turns = 0
-        self._has_stopped = threading.Event()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch the loop, on whose thread this is called."""
@@ -65,12 +65,9 @@ class Watchdog:
         """Watch a part no more: it is to end."""
         self._parts = {each: part for each, part in self._parts.items() if each != name}
 
-    def stop(self) -> None:
-        """Watch nothing any more."""
-        self._has_stopped.set()
-
     def _run(self) -> None:
-        while not self._has_stopped.wait(self._step_seconds):
+        while True:
+            time.sleep(self._step_seconds)
             for name, part in self._parts.items():
                 if part.steps_without_a_sign() * self._step_seconds >= self._bound_seconds:
                     self._end(self._reason(name, part))

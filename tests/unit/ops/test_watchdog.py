@@ -36,7 +36,6 @@ async def test_a_stuck_loop_is_noticed_and_where_it_is_stuck() -> None:
     watchdog = Watchdog(BOUND_SECONDS, end)
     watchdog.start(asyncio.get_running_loop())
     assert end.came.wait(LONG_ENOUGH_SECONDS)  # this very line keeps the loop
-    watchdog.stop()
     assert "the event loop" in end.reasons[0]
     assert "test_a_stuck_loop_is_noticed" in end.reasons[0]
 
@@ -50,7 +49,6 @@ async def test_another_part_without_a_sign_of_life_is_noticed() -> None:
     watchdog.start(asyncio.get_running_loop())
     watchdog.watch("the other", thread.ident, lambda: 7)
     await eventually(end.came.is_set, LONG_ENOUGH_SECONDS)
-    watchdog.stop()
     released.set()
     thread.join()
     assert end.reasons[0].startswith("the other has not moved")
@@ -69,5 +67,4 @@ async def test_who_moves_or_is_to_end_is_let_be(*, is_forgotten: bool) -> None:
     if is_forgotten:
         watchdog.forget("ends")
     await eventually(lambda: next(looks) > 60, LONG_ENOUGH_SECONDS)
-    watchdog.stop()
     assert end.reasons == []
