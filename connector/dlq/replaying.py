@@ -2,9 +2,9 @@
 """Replays letters: their records go back into the partitions that they came from, with headers that say so.
 
 Owns the order of things: the letters of an order one after the other; where the next one goes to another partition,
-only when the connector is done with the one before; each is noted as replayed when its record is durable. Killed
-between the two, a letter is still open, and replaying it once more does no harm: the event is known by then. Tells
-Button nothing.
+only when the connector is done with the one before, unless nobody waits for one, or none runs: then connectors may
+take them in another order. Each is noted as replayed when its record is durable. Killed between the two, a letter is
+still open, and replaying it once more does no harm: the event is known by then. Tells Button nothing.
 """
 
 from __future__ import annotations

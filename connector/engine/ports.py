@@ -45,7 +45,7 @@ class RawRecord(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Which topic a name stands for; both are empty where the brokers do not say."""
+    """Which topic a name stands for; where brokers do not say, no cluster, and the name itself for the id."""
 
     cluster: str
     topic_id: str

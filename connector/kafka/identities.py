@@ -73,7 +73,10 @@ class TopicIds:
         return sum(self._partitions.values()) if all(self._partitions.values()) else 0
 
     def look_now(self, now: float) -> KafkaFailure | None:
-        """Return why reading may not go on, by answers of now; waits a moment, not for brokers that never answer."""
+        """Return why reading may not go on, by answers that are new to us: asked for now, or before and judged only now.
+
+        Waits a moment, not for brokers that never answer.
+        """
         if self._ids and self._asked is None:
             self._asked = self._ask(_MOMENT_SECONDS)
         if self._asked is not None and (self._ids or not self._has_answers):
