@@ -73,7 +73,7 @@ class TopicIds:
         return sum(self._partitions.values()) if all(self._partitions.values()) else 0
 
     def look_now(self, now: float) -> KafkaFailure | None:
-        """Return why reading may not go on, by answers that are new to us: asked for now, or before and judged only now.
+        """Return why reading may not go on, by answers not judged before: asked for now, or a while ago.
 
         Waits a moment, not for brokers that never answer.
         """
