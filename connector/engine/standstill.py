@@ -58,12 +58,7 @@ class Standstill:
 
     async def _probe(self) -> None:
         if not self._limit.may_take_in():
-            try:
-                async with asyncio.timeout(self._limit.wait_seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._limit.let_one_through()
-            self._changed.clear()
+            await self._change()
         if self._limit.is_halted and self._limit.may_take_in():
             # In turn: all that is held may be bad, and what comes behind it good.
             if self._held and not (self._is_turn_of_more and self._has_more()):
@@ -71,10 +66,10 @@ class Standstill:
             else:
                 self._lanes.wake()
             self._is_turn_of_more = not self._is_turn_of_more
-            await self._one_is_through()
+            await self._change()
 
-    async def _one_is_through(self) -> None:
-        """Wait for what comes of it, or for so long that it must have gone with its partition."""
+    async def _change(self) -> None:
+        """Wait for a change, or let one event through after a time: the last one may have gone with its partition."""
         try:
             async with asyncio.timeout(self._limit.wait_seconds):
                 await self._changed.wait()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from tests.support.simulated_ledger import SimulatedLedger, SimulatedLog
 from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from connector.domain.events import CommerceEvent
     from connector.domain.orders import Call
     from connector.domain.outcomes import Reply
@@ -34,6 +37,18 @@ LIMIT = LimitOptions(most_in_a_row=5, probe=Backoff(30.0, 120.0))
 
 def _bench(limit: LimitOptions = LIMIT) -> Bench:
     return Bench(EngineOptions(limit=limit, concurrency=4), max_records=100)
+
+
+@asynccontextmanager
+async def _halted(bench: Bench) -> AsyncIterator[Bench]:
+    """Run an engine whose twenty orders are all refused, from when that has halted it."""
+    bench.button.answer = lambda _call, _attempt: REFUSED
+    for number in range(20):
+        bench.emit(0, purchase(f"o-{number}"))
+    async with bench.running():
+        bench.source.assign(0)
+        await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+        yield bench
 
 
 def _halts(bench: Bench) -> list[bool]:
@@ -127,12 +142,7 @@ def test_what_is_let_through_is_tried_again_until_it_ends() -> None:
     async def main() -> None:
         ledger = SimulatedLedger(SimulatedLog(), Random(3), FAST)  # noqa: S311  not cryptography
         bench = Bench(EngineOptions(limit=LIMIT, concurrency=4, retry=Backoff(1.0, 1.0)), ledger=ledger)
-        bench.button.answer = lambda _call, _attempt: REFUSED
-        for number in range(20):
-            bench.emit(0, purchase(f"o-{number}"))
-        async with bench.running():
-            bench.source.assign(0)
-            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+        async with _halted(bench):
             await asyncio.sleep(5.0)  # until nothing is under way
             tried: list[object] = []
 
@@ -199,13 +209,7 @@ def test_somebody_may_say_that_all_is_well() -> None:
     """Then it goes on at once, with a fresh count."""
 
     async def main() -> None:
-        bench = _bench()
-        bench.button.answer = lambda _call, _attempt: REFUSED
-        for number in range(20):
-            bench.emit(0, purchase(f"o-{number}"))
-        async with bench.running():
-            bench.source.assign(0)
-            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+        async with _halted(_bench()) as bench:
             bench.engine.limit.resume("somebody said so")
             await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
             assert len(bench.letters.letters) == 10
@@ -251,13 +255,7 @@ def test_a_partition_is_given_back_at_once_while_its_events_are_held() -> None:
     """What is held is incomplete and is read again by the heir; nothing of it is decided here any more."""
 
     async def main() -> None:
-        bench = _bench()
-        bench.button.answer = lambda _call, _attempt: REFUSED
-        for number in range(20):
-            bench.emit(0, purchase(f"o-{number}"))
-        async with bench.running():
-            bench.source.assign(0)
-            await eventually(lambda: bench.engine.limit.is_halted, deadline_seconds=10.0)
+        async with _halted(_bench()) as bench:
             await asyncio.sleep(1.0)
             started = asyncio.get_running_loop().time()
             await bench.source.revoke(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from math import inf
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -34,17 +35,9 @@ class _Judge:
     def may_start(self, now: float) -> bool:
         return self.admission.try_start(now) == 0.0
 
-    def start_and_fail(
-        self,
-        now: float,
-        order: str,
-        reason: str = "http_503",
-        after_seconds: float | None = None,
-        *,
-        is_suspect: bool = False,
-    ) -> None:
+    def start_and_fail(self, now: float, order: str, **how: Any) -> None:  # noqa: ANN401  as fail takes it
         assert self.may_start(now)
-        self.fail(now, order, reason, after_seconds, is_suspect=is_suspect)
+        self.fail(now, order, **how)
         self.admission.ended(now, now, is_served=False)
 
     def fail(
