@@ -325,6 +325,7 @@ class _TopicIds:
     """The ids of the topics, which never change here."""
 
     known: Mapping[str, str] = {TOPIC: "topic id"}
+    total_partitions = 0  # so no rate is shared
 
     def __init__(self, *_: object) -> None:
         pass
