@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from connector.dlq.asking import Asking
     from connector.dlq.choosing import Filter
-    from connector.dlq.letters import Place
+    from connector.kafka.letters import Place
     from connector.kafka.whole_topic import HowFar
 
     T = TypeVar("T")
@@ -91,7 +91,7 @@ def list_(  # noqa: PLR0913  one parameter per option
     from connector.cli.shown_letters import none_chosen, print_list  # noqa: PLC0415  see above
     from connector.dlq.view import as_json as as_json_  # noqa: PLC0415  see above
 
-    there = _or_fail(asking.letters).letters
+    there = _or_fail(asking.letters)
     letters = [each for each in there if chosen.takes(each)]
     letters.sort(key=lambda each: (each.written_at_ms, each.place), reverse=True)
     if as_json:
@@ -286,7 +286,7 @@ def _filter(  # noqa: PLR0913, PLR0917  one for each option
 ) -> Filter:
     """Return what is meant, or say what is misspelt and end with 2."""
     from connector.dlq.choosing import Filter, source_from, time_from  # noqa: PLC0415  help must not wait for it
-    from connector.dlq.letters import State  # noqa: PLC0415  as above
+    from connector.kafka.letters import State  # noqa: PLC0415  as above
 
     now_ms = time.time_ns() // 1_000_000
     return Filter(

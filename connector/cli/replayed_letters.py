@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from connector.dlq.dropping import Dropped
-    from connector.dlq.letters import Letter
     from connector.dlq.work import Report
+    from connector.kafka.letters import Letter
     from connector.settings import Settings
 
 _MOST_LINES = 50

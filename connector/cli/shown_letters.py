@@ -13,16 +13,16 @@ from rich.text import Text
 
 from connector.cli.explained import show_explanation
 from connector.cli.screen import part, printable, say, table
-from connector.dlq.letters import State
-from connector.dlq.view import time_of
+from connector.kafka.letters import State
+from connector.orders_view.words import time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
-    from connector.dlq.letters import Letter
     from connector.dlq.show import LetterView
+    from connector.kafka.letters import Letter
 
 _MOST_REASONS = 20
 

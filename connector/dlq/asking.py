@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connector import wiring
-from connector.dlq.reading import Letters, read_contents, read_letters
+from connector.kafka.letters import read_contents, read_letters
 from connector.kafka.whole_topic import WholeTopicOptions, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from connector.dlq.letters import Place
     from connector.engine.ports import RawRecord
+    from connector.kafka.letters import Letter, Place
     from connector.kafka.options import KafkaConnection
     from connector.kafka.whole_topic import HowFar
     from connector.settings import Settings
@@ -32,7 +32,7 @@ class Asking:
     silence_seconds: float
     report: Callable[[HowFar], None]
 
-    def letters(self) -> Letters:
+    def letters(self) -> list[Letter]:
         """Return all letters as they stand; raises :class:`KafkaFailure`."""
         return read_letters(read_whole(self._topic("dead_letters.topic", self.settings.dead_letters.topic)))
 

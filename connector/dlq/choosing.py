@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.dlq.letters import Place, State
+from connector.kafka.letters import Place, State
 
 if TYPE_CHECKING:
-    from connector.dlq.letters import Letter, Source
+    from connector.kafka.letters import Letter, Source
 
 _DURATION = re.compile(r"(\d{1,9})([smhdw])")
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.dlq.letters import original_headers
 from connector.engine.ports import TopicPartition
 from connector.kafka.failures import KafkaFailure
+from connector.kafka.letters import original_headers
 from connector.kafka.one_record import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from connector.dlq.asking import Asking
-    from connector.dlq.letters import Letter
     from connector.engine.ports import RawRecord
+    from connector.kafka.letters import Letter
 
 
 class Original(NamedTuple):

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from connector.dlq.letters import Source, State
 from connector.dlq.replaying import settle
 from connector.domain.facts import Mark, UnreadableFactError
 from connector.kafka.failures import KafkaFailure
+from connector.kafka.letters import Source, State
 from connector.kafka.record_writer import NewRecord
 from connector.kafka.whole_topic import read_whole
 from connector.tables.fact_codec import decode_fact, decode_key, is_readable, partition_of
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from connector.dlq.asking import Asking
-    from connector.dlq.letters import Letter
     from connector.engine.ports import RawRecord
+    from connector.kafka.letters import Letter
     from connector.kafka.record_writer import RecordWriter
 
 

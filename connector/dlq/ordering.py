@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from connector.dlq.letters import Letter
+    from connector.kafka.letters import Letter
 
 
 def by_order(letters: Iterable[Letter]) -> list[list[Letter]]:

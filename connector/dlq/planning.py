@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.dlq.letters import State
 from connector.dlq.ordering import by_order
+from connector.kafka.letters import State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from connector.dlq.choosing import Filter
-    from connector.dlq.letters import Letter
+    from connector.kafka.letters import Letter
 
 MOST_REPLAYS = 3
 """How often an event may have been replayed before it has to be asked for by --force."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from connector.dlq.content import original_of
-from connector.dlq.letters import Note, State
 from connector.domain.replays import Replay
 from connector.engine.ports import Origin, TopicPartition
+from connector.kafka.letters import Note, State
 from connector.kafka.record_writer import ANY_PARTITION, NewRecord
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from connector.dlq.asking import Asking
     from connector.dlq.content import Original
-    from connector.dlq.letters import Letter, Place
     from connector.engine.ports import RawRecord
     from connector.kafka.group_progress import GroupProgress
+    from connector.kafka.letters import Letter, Place
     from connector.kafka.record_writer import RecordWriter, Written
 
 _LOOK_SECONDS = 0.1

@@ -11,15 +11,15 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.dlq.letters import State
 from connector.dlq.view import as_json
 from connector.explain.work import NO_CLUSTER, Explainer, Options, Unexplained
+from connector.kafka.letters import State
 
 if TYPE_CHECKING:
     from connector.dlq.asking import Asking
-    from connector.dlq.letters import Letter, Place
     from connector.engine.ports import RawRecord
     from connector.explain.explanation import Explanation
+    from connector.kafka.letters import Letter, Place
 
 NO_VALUE = "the letter holds no value: the record had none"
 REFERENCE_ONLY = "the letter holds a reference only: the value is in the source topic, for as long as that keeps it"
@@ -51,7 +51,7 @@ class LetterView(NamedTuple):
 
 def show(place: Place, asking: Asking) -> LetterView | None:
     """Return the letter at a place, ``None`` if there is none; raises :class:`KafkaFailure`."""
-    letters = asking.letters().letters
+    letters = asking.letters()
     letter = next((each for each in letters if each.place == place), None)
     if letter is None:
         return None

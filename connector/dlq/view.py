@@ -6,19 +6,12 @@ Owns the names under which its parts are printed. Shows nothing of the record's 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from connector.orders_view.words import time_of
+
 if TYPE_CHECKING:
-    from connector.dlq.letters import Letter
-
-
-def time_of(unix_ms: int) -> str:
-    """Return a time as people and machines read it."""
-    try:
-        return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except (ValueError, OverflowError, OSError):
-        return f"{unix_ms} ms"
+    from connector.kafka.letters import Letter
 
 
 def as_json(letter: Letter) -> dict[str, Any]:

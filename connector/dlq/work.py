@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connector.dlq.dropping import Dropped, Dropper, read_marks
-from connector.dlq.letters import State
 from connector.dlq.ordering import by_order
 from connector.dlq.planning import Plan, plan
 from connector.dlq.replaying import Replayer, Result, Source
 from connector.kafka.failures import KafkaFailure
 from connector.kafka.group_progress import GroupProgress, partitions_of
+from connector.kafka.letters import State
 from connector.kafka.origins import origins_of
 from connector.kafka.record_writer import RecordWriter
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from connector.dlq.asking import Asking
     from connector.dlq.choosing import Filter
-    from connector.dlq.letters import Letter
+    from connector.kafka.letters import Letter
 
 _MOST_ROUNDS = 5
 
@@ -59,7 +59,7 @@ class Report:
 
 def replay(chosen: Filter, asking: Asking, wishes: Wishes) -> Report:
     """Replay what is meant; raises :class:`KafkaFailure`."""
-    there = asking.letters().letters
+    there = asking.letters()
     topics = asking.settings.kafka.topics
     report = Report(there, plan(there, chosen, topics, wishes.limit, forces=wishes.forces))
     if wishes.is_dry or not report.plan.letters:
@@ -95,7 +95,7 @@ def _another_round(report: Report, asking: Asking) -> list[list[Letter]]:
     known = {each.place for each in report.there}
     events = {each.letter.source for each in report.result.replayed}
     orders = {each.letter.order_id for each in report.result.replayed if each.letter.order_id}
-    new = [each for each in asking.letters().letters if each.place not in known and each.state is State.OPEN]
+    new = [each for each in asking.letters() if each.place not in known and each.state is State.OPEN]
     report.came_back = [each for each in new if each.replays and (each.source in events or each.order_id in orders)]
     stuck = {each.order_id for each in report.came_back} | {letter.order_id for letter, _ in report.result.failed}
     return by_order(each for each in new if not each.replays and each.order_id in orders - stuck)
@@ -103,7 +103,7 @@ def _another_round(report: Report, asking: Asking) -> list[list[Letter]]:
 
 def drop(chosen: Filter, asking: Asking) -> list[Letter]:
     """Return the open letters that are meant, in their original order."""
-    letters = [each for each in asking.letters().letters if each.state is State.OPEN and chosen.takes(each)]
+    letters = [each for each in asking.letters() if each.state is State.OPEN and chosen.takes(each)]
     return [letter for order in by_order(letters) for letter in order]
 
 
@@ -111,7 +111,7 @@ def drop_these(letters: list[Letter], chosen: Filter, asking: Asking) -> Dropped
     """Drop letters, and the marks of orders that are named and have no open letter; raises :class:`KafkaFailure`."""
     marks = read_marks(asking, {each.order_id for each in letters if each.order_id} | chosen.orders)
     places = {each.place for each in letters}
-    others = {each.source for each in asking.letters().letters if each.state is State.OPEN and each.place not in places}
+    others = {each.source for each in asking.letters() if each.state is State.OPEN and each.place not in places}
     with RecordWriter(asking.through, asking.silence_seconds) as writer:
         return Dropper(asking, writer, marks).drop(letters, chosen.orders, others)
 

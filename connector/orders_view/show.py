@@ -100,8 +100,7 @@ def _read_ledger(order_id: str, asking: Asking) -> tuple[OrderHistory, str]:
 
 
 def _read_letters(order_id: str, asking: Asking) -> list[LetterView]:
-    # A letter and what was done with it lie in one partition, in that order.
-    return letters_of(order_id, (record for records in read_whole(asking.dead_letters()) for record in records))
+    return letters_of(order_id, asking.settings.dead_letters.topic, read_whole(asking.dead_letters()))
 
 
 def asking_of(settings: Settings, silence_seconds: float, report: Callable[[HowFar], None]) -> Asking:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 
 from connector.cli.screen import printable
-from connector.dlq import letters
 from connector.domain.dead_letter import HEADER_PREFIX, DeadLetter, Stage
 from connector.domain.replays import PREFIX, Replay, replay_of
 from connector.engine.ports import RawRecord, TopicPartition
+from connector.kafka import letters
 from connector.kafka.starts import metadata_of, partitions_at_birth, topic_id_of
 from connector.orders_view.letters import letters_of
 from connector.telemetry.tracer import SpanTracer
@@ -46,7 +46,7 @@ def test_every_dead_letter_can_be_shown(
 ) -> None:
     """Whatever its headers hold, a letter of the order is listed, and what is shown of it steers no terminal."""
     record = RawRecord(PARTITION, 5, key, b"value", drawn, timestamp_ms)
-    for view in letters_of("M-1", [record]):
+    for view in letters_of("M-1", "dead-letters", [[record]]):
         json.dumps(view._asdict())
         assert all(printable(str(each)).replace("\n", "").isprintable() for each in view)
 

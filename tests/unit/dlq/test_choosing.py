@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.dlq.choosing import Filter, Misspelt, SourceFilter, place_from, source_from, time_from
-from connector.dlq.letters import Letter, Place, State, read
+from connector.kafka.letters import Letter, Place, State, read
 from tests.support.letters import letter, letter_record
 
 NOW_MS = 1_700_000_100_000

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.dlq.letters import Letter, read
 from connector.dlq.ordering import by_order, in_original_order
+from connector.kafka.letters import Letter, read
 from tests.support.letters import letter, letter_record
 
 if TYPE_CHECKING:

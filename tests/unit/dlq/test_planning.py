@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from connector.dlq.choosing import Filter
-from connector.dlq.letters import Letter, State, read
 from connector.dlq.planning import MOST_REPLAYS, Plan, plan
 from connector.domain.replays import Replay
+from connector.kafka.letters import Letter, State, read
 from tests.support.letters import letter, letter_record
 
 

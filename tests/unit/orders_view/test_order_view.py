@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from connector.dlq.letters import Note, Place, State
 from connector.domain.dead_letter import DeadLetter, Stage
 from connector.domain.facts import Fact, Mark, MarkKind, Purchase, WaitingRecord
 from connector.domain.folding import UNKNOWN, fold
 from connector.domain.orders import LineItem, Order
 from connector.engine.ports import RawRecord, TopicPartition
+from connector.kafka.letters import Note, Place, State
 from connector.orders_view.at_button import compared
 from connector.orders_view.history import OrderHistory
 from connector.orders_view.letters import letters_of
@@ -126,7 +126,8 @@ def test_dead_letters_are_those_whose_own_header_or_unread_key_is_the_order() ->
         earlier = [] if before is None else [("button-connector.order-id", before.encode())]
         return RawRecord(TopicPartition("dead", 0), 5, key, b"", [*earlier, *own.headers()], 0)
 
-    (found,) = letters_of("M-1", [letter("M-2"), letter("M-2", before="M-1"), letter("M-2", b"M-1"), letter("M-1")])
+    others = [letter("M-2"), letter("M-2", before="M-1"), letter("M-2", b"M-1")]
+    (found,) = letters_of("M-1", "dead", [[*(each._replace(offset=6) for each in others), letter("M-1")]])
     assert tuple(found) == (
         "dead/0 at offset 5",
         "events/2 at offset 7, event 0",
@@ -137,8 +138,8 @@ def test_dead_letters_are_those_whose_own_header_or_unread_key_is_the_order() ->
         "2023-11-14T22:13:20Z",
         "open",
     )
-    assert len(letters_of("M-1", [letter("", b"M-1"), letter("", b"M-2")])) == 1
-    assert letters_of("M-1", [RawRecord(PLACE, 0, b"M-1", b"", (), 0)]) == []
+    assert len(letters_of("M-1", "dead", [[letter("", b"M-1"), letter("", b"M-2")._replace(offset=6)]])) == 1
+    assert letters_of("M-1", "dead", [[RawRecord(PLACE, 0, b"M-1", b"", (), 0)]]) == []
 
 
 def test_a_dead_letter_that_was_replayed_or_dropped_says_so() -> None:
@@ -148,7 +149,7 @@ def test_a_dead_letter_that_was_replayed_or_dropped_says_so() -> None:
     letter = RawRecord(place, 5, b"M-1", b"", own.headers(), 0)
     other = letter._replace(offset=6)
     note = RawRecord(place, 9, b"M-1", None, Note(Place(0, 5), State.REPLAYED, 1).headers(), 0)
-    assert [each.state for each in letters_of("M-1", [letter, other, note])] == ["replayed", "open"]
+    assert [each.state for each in letters_of("M-1", "dead", [[letter, other], [note]])] == ["replayed", "open"]
 
 
 def _with_lines(*lines: LineItem, total: int, currency: str = "USD") -> Order:

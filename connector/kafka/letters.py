@@ -3,7 +3,8 @@
 
 Owns reading them: a record is a dead letter, or a note that one was replayed or dropped. The topic is not compacted, so
 notes are records of their own, behind their letters in the same partition; they outlive them under any retention.
-Decodes no value.
+Decodes no value, and keeps no content but what is asked for: the topic may be larger than memory, descriptions of its
+letters are not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from connector.domain.dead_letter import HEADER_PREFIX
 from connector.domain.replays import Replay, replay_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
     from connector.engine.ports import RawRecord
 
 _NOTE, _NOTED_OFFSET, _NOTED_TIME = "note", "note-offset", "note-time"
@@ -132,6 +135,39 @@ def read(record: RawRecord) -> Letter | Note | None:
         replays=replay.times if isinstance(replay, Replay) else 0,
         reference=None if sha256 is None else Reference(_number(headers, "value-size"), sha256),
     )
+
+
+def read_letters(
+    batches: Iterable[Sequence[RawRecord]],
+    is_wanted: Callable[[Letter], bool] = lambda _: True,
+) -> list[Letter]:
+    """Return the letters that are wanted, in the order of their places, each with what became of it.
+
+    Batches hold the records of a partition in their order; those that are not ours are passed over.
+    """
+    letters: dict[Place, Letter] = {}
+    for batch in batches:
+        for record in batch:
+            match read(record):
+                case Letter() as letter if is_wanted(letter):
+                    letters[letter.place] = letter
+                case Note() as note if note.place in letters:
+                    settled = letters[note.place]._replace(state=note.state, settled_at_ms=note.time_ms)
+                    letters[note.place] = settled
+                case _:
+                    pass
+    return [letters[place] for place in sorted(letters)]
+
+
+def read_contents(batches: Iterable[Sequence[RawRecord]], wanted: Collection[Place]) -> dict[Place, RawRecord]:
+    """Return the records of the letters at these places."""
+    contents: dict[Place, RawRecord] = {}
+    for batch in batches:
+        for record in batch:
+            place = Place(record.topic_partition.partition, record.offset)
+            if place in wanted:
+                contents[place] = record
+    return contents
 
 
 def own_headers(record: RawRecord) -> dict[str, str]:
