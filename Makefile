@@ -27,8 +27,7 @@ demo: $(VENV)/.runtime ## Watch orders arrive: Kafka, Button and the connector o
 	@$(BIN)/button-connector demo
 
 test: $(VENV)/.heavy ## Run every test; what this machine cannot run is skipped and named
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
-	@if [ -z '$(PYTEST_ARGS)' ]; then $(MAKE) --no-print-directory pythons; fi
+	@if [ -z '$(PYTEST_ARGS)' ]; then VENV=$(VENV) .ci/all-tests; else $(BIN)/python -m pytest $(PYTEST_ARGS); fi
 
 pythons: $(VENV)/.dev ## Run the quick tests on every other Python that is found
 	@VENV=$(VENV) .ci/other-pythons

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from tests.support.brokers_or_skips import or_skip
 from tests.support.kafka_broker import Broker, shared_broker, start_broker
-from tests.support.strict_run import StrictRun
+from tests.support.strict_run import QUICK, SYSTEMS, StrictRun, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,19 +25,28 @@ settings.register_profile("long", settings.get_profile("any machine"), max_examp
 settings.load_profile("any machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run be of one part of the suite."""
+    parser.addoption("--part", choices=(QUICK, SYSTEMS), help="the quick tests, or those of whole systems")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Hold the run to its rules; workers of pytest-xdist leave that to their controller."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(StrictRun(config))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a real Kafka, so that it can be chosen or left out."""
     for item in items:
         if {"kafka", "own_kafka"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
         if "kafka" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("kafka"))
+    if (part := config.getoption("part")) is not None:
+        others = [item for item in items if part_of(item) != part]
+        items[:] = [item for item in items if part_of(item) == part]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(scope="session")
