@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from connector.dlq.asking import Asking
     from connector.dlq.choosing import Filter
+    from connector.dlq.dropping import Drop
     from connector.kafka.letters import Place
     from connector.kafka.whole_topic import HowFar
 
@@ -170,8 +171,8 @@ def replay(  # noqa: PLR0913  one parameter per option
       button-connector dlq replay --order M-1 --config connector.yaml
       button-connector dlq replay --reason unknown_currency --since 2d --rate 50 --config connector.yaml
 
-    Exit codes: 0 replayed, though it may be none; 1 something could not be replayed, came back, or was not done in
-    time; 2 the command line or the settings are wrong.
+    Exit codes: 0 replayed, though it may be none; 1 something could not be replayed, came back, was not done in
+    time, or is left for another time; 2 the command line or the settings are wrong.
     """  # noqa: D301  the backspace is meant: it keeps the lines below it as they are
     chosen = _chosen(_filter(reason, order, since, until, source, letters), everything=everything)
     asking = _asking(config, timeout)
@@ -208,7 +209,7 @@ def drop(  # noqa: PLR0913  one parameter per option
     """Give letters up: they are not replayed, and their orders wait for them no longer.
 
     The records stay in the topic for as long as it keeps them; list --all shows them. An order of which no letter is
-    left is free; name it by --order if the topic has lost its letters already.
+    left is free; name it by --order if the topic has lost its letters already, and the marks go that kept it parked.
 
     Exit codes: 0 dropped, though it may be none; 1 something could not be written; 2 the command line or the settings
     are wrong, or nobody said yes.
@@ -220,13 +221,14 @@ def drop(  # noqa: PLR0913  one parameter per option
     from connector.dlq import work  # noqa: PLC0415  see above
 
     meant = _or_fail(lambda: work.drop(chosen, asking))
-    if meant and not dry_run and not yes:
-        _ask_for_leave(len(meant))
-    dropped = None if dry_run else _or_fail(lambda: work.drop_these(meant, chosen, asking))
+    if any(meant) and not dry_run and not yes:
+        _ask_for_leave(meant)
+    if any(meant) and not dry_run:
+        _or_fail(lambda: work.drop_these(meant, asking))
     if as_json:
-        print_json(dropped_as_json(meant, dropped))
+        print_json(dropped_as_json(meant, is_dry=dry_run))
     else:
-        print_dropped(console(), meant, dropped)
+        print_dropped(console(), meant, is_dry=dry_run)
 
 
 @dlq.command()
@@ -264,10 +266,11 @@ def _chosen(chosen: Filter, *, everything: bool) -> Filter:
     return chosen
 
 
-def _ask_for_leave(count: int) -> None:
+def _ask_for_leave(meant: Drop) -> None:
     import sys  # noqa: PLC0415  only here
 
-    question = f"Drop {count} dead letter(s) for good? What they say is then never told to Button."
+    marks = f" and {len(meant.orphans)} mark(s) without a letter" if meant.orphans else ""
+    question = f"Drop {len(meant.letters)} dead letter(s){marks} for good? What they say is then never told to Button."
     if not sys.stdin.isatty():
         fail(f"{question} Nobody is there to say yes: give --yes.", EXIT_MISUSED)
     if not typer.confirm(question, err=True):

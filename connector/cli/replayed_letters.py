@@ -13,11 +13,11 @@ from connector.cli.shown_letters import none_chosen
 from connector.dlq.view import as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from rich.console import Console
 
-    from connector.dlq.dropping import Dropped
+    from connector.dlq.dropping import Drop
     from connector.dlq.work import Report
     from connector.kafka.letters import Letter
     from connector.settings import Settings
@@ -26,11 +26,11 @@ _MOST_LINES = 50
 
 
 def is_well(report: Report, *, is_dry: bool) -> bool:
-    """Return whether all that was meant is replayed and, where somebody waited, stayed so."""
+    """Return whether all that is meant is replayed, nothing is left, and where somebody waited, it stayed so."""
     if is_dry:
         return True
     is_late = report.result.is_done is False or report.members == 0
-    return not (report.plan.refused or report.result.failed or report.came_back or is_late)
+    return not (report.plan.refused or report.result.failed or report.came_back or report.plan.left or is_late)
 
 
 def print_report(out: Console, report: Report, settings: Settings, *, is_dry: bool) -> None:
@@ -66,7 +66,7 @@ def _closing(report: Report, settings: Settings, *, is_dry: bool) -> Iterator[st
         yield f"No connector of group {group} runs: the records wait for one."
     elif report.result.is_done is False:
         yield f"Group {group} is not done with all of it yet: the records are read in time. See dlq list."
-    elif report.result.is_done and not report.came_back and not report.result.failed:
+    elif report.result.is_done and not (report.came_back or report.result.failed or report.plan.left):
         yield "All of them came to their end."
 
 
@@ -115,23 +115,28 @@ def report_as_json(report: Report, *, is_dry: bool) -> dict[str, Any]:
     }
 
 
-def print_dropped(out: Console, meant: Sequence[Letter], dropped: Dropped | None) -> None:
-    """Print what was dropped, or (``None``) would be."""
-    if dropped is None:
-        part(out, f"Would drop {_letters(len(meant))}", _few(map(_line, meant)))
-    else:
-        part(out, f"Dropped {_letters(len(dropped.letters))}", _few(map(_line, dropped.letters)))
-        if dropped.orphans:
-            say(out, f"\nMarks in the ledger whose letters are gone, taken out as well: {dropped.orphans}.")
-    if not meant and not (dropped and dropped.orphans):
+def print_dropped(out: Console, meant: Drop, *, is_dry: bool) -> None:
+    """Print what was dropped, or would be."""
+    if not any(meant):
         say(out, "No open dead letter is meant. See dlq list.")
+        return
+    part(
+        out,
+        f"{'Would drop' if is_dry else 'Dropped'} {_letters(len(meant.letters))}",
+        _few(map(_line, meant.letters)),
+    )
+    marks = (f"order {each.order_id}, of {each.source or 'an unknown event'}" for each in meant.orphans)
+    part(out, f"{'Would take' if is_dry else 'Took'} marks out of the ledger whose letters are gone", _few(marks))
 
 
-def dropped_as_json(meant: Sequence[Letter], dropped: Dropped | None) -> dict[str, Any]:
+def dropped_as_json(meant: Drop, *, is_dry: bool) -> dict[str, Any]:
     """Return a drop as JSON has it."""
     return {
-        "is_dry_run": dropped is None,
-        "meant": [as_json(each) for each in meant],
-        "dropped": [] if dropped is None else [str(each.place) for each in dropped.letters],
-        "marks_without_letters": 0 if dropped is None else dropped.orphans,
+        "is_dry_run": is_dry,
+        "meant": [as_json(each) for each in meant.letters],
+        "dropped": [] if is_dry else [str(each.place) for each in meant.letters],
+        "marks_without_letters": [
+            {"order_id": each.order_id, "source": None if each.source is None else each.source._asdict()}
+            for each in meant.orphans
+        ],
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from connector.engine.ports import TopicPartition
 from connector.kafka.failures import KafkaFailure
 from connector.kafka.letters import original_headers
-from connector.kafka.one_record import read_record
+from connector.kafka.one_record import RecordGone, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +46,16 @@ def _referred(letter: Letter, asking: Asking) -> Original | str:
     group_id = asking.settings.kafka.group_id
     try:
         record = read_record(asking.through, group_id, place, source.offset, asking.silence_seconds)
-    except KafkaFailure:
+    except RecordGone:
         return (
             f"letter {letter.place} is a reference, and {place} does not hold its record at offset {source.offset} any "
             "more; send the event anew from the shop, then drop the letter"
+        )
+    except KafkaFailure as failure:
+        return (
+            f"letter {letter.place} is a reference, and its record at offset {source.offset} of {place} cannot be read "
+            f"now: {failure.reason} Mend that and give the command again. Only if the record is gone for good, send "
+            "the event anew from the shop, then drop the letter"
         )
     value = record.value
     if value is None or reference is None or hashlib.sha256(value).hexdigest() != reference.sha256:

@@ -3,13 +3,14 @@
 
 Owns the order of things: in the letters' original order, first the mark in the ledger by which a letter keeps its order
 parked, then the note that it is dropped. Killed between the two, the letter is still open and is dropped once more. A
-mark whose letter is gone (retention took it) goes when its order is named.
+mark whose letter is gone (retention took it) goes when its order is named; that of a letter which was replayed stays,
+because its event is on its way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from connector.dlq.replaying import settle
 from connector.domain.facts import Mark, UnreadableFactError
@@ -20,12 +21,20 @@ from connector.kafka.whole_topic import read_whole
 from connector.tables.fact_codec import decode_fact, decode_key, is_readable, partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from connector.dlq.asking import Asking
     from connector.engine.ports import RawRecord
     from connector.kafka.letters import Letter
     from connector.kafka.record_writer import RecordWriter
+
+
+class Orphan(NamedTuple):
+    """A mark whose letter is gone: its key in the ledger, its order, and where its event came from."""
+
+    key: bytes
+    order_id: str
+    source: Source | None
 
 
 @dataclass(slots=True)
@@ -41,9 +50,17 @@ class Marks:
             key for key, (order, source) in self.keys.items() if (order, source) == (letter.order_id, letter.source)
         ]
 
-    def of_orders(self, orders: Collection[str]) -> list[bytes]:
-        """Return the keys of all marks of orders."""
-        return [key for key, (order, _) in self.keys.items() if order in orders]
+    def orphans(self, orders: Collection[str], letters: Iterable[Letter]) -> list[Orphan]:
+        """Return the marks of orders that none of the letters explains; a dropped letter explains none.
+
+        The letters must have been read behind the marks: a letter is written before its mark.
+        """
+        explained = {each.source for each in letters if each.state is not State.DROPPED}
+        return [
+            Orphan(key, order, source)
+            for key, (order, source) in self.keys.items()
+            if order in orders and source not in explained
+        ]
 
 
 def read_marks(asking: Asking, orders: Collection[str]) -> Marks:
@@ -80,12 +97,11 @@ def _take(records: Iterable[RawRecord], orders: Collection[str], marks: Marks) -
             marks.keys[record.key] = (key.order_id, place)
 
 
-@dataclass(slots=True)
-class Dropped:
-    """What was dropped: letters, and marks that no letter had any more."""
+class Drop(NamedTuple):
+    """What is to be dropped, or was: letters in their original order, and marks that no letter has any more."""
 
-    letters: list[Letter] = field(default_factory=list)
-    orphans: int = 0
+    letters: list[Letter]
+    orphans: list[Orphan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +112,16 @@ class Dropper:
     writer: RecordWriter
     marks: Marks
 
-    def drop(self, letters: Sequence[Letter], named: Collection[str], still_open: Collection[Source]) -> Dropped:
-        """Drop letters, which are in their original order; raises :class:`KafkaFailure`.
-
-        ``named`` are the orders that were asked for by name: of these, marks go that none of ``still_open`` explains.
-        """
-        dropped = Dropped()
-        for letter in letters:
+    def drop(self, meant: Drop) -> None:
+        """Drop letters and marks; raises :class:`KafkaFailure`."""
+        for letter in meant.letters:
             for key in self.marks.of(letter):
                 self._free(key)
             settle(letter, State.DROPPED, self.asking.settings.dead_letters.topic, self.writer)
-            dropped.letters.append(letter)
-        for key in self.marks.of_orders(named):
-            if self.marks.keys[key][1] not in still_open:
+        for key, order_id, source in meant.orphans:
+            # The event may have come anew while somebody was asked: then the mark is another letter's.
+            if self.marks.keys.get(key) == (order_id, source):
                 self._free(key)
-                dropped.orphans += 1
-        return dropped
 
     def _free(self, key: bytes) -> None:
         """Take a mark out of the ledger; every replica reads that."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from connector.dlq.dropping import Dropped, Dropper, read_marks
+from connector.dlq.dropping import Drop, Dropper, read_marks
 from connector.dlq.ordering import by_order
 from connector.dlq.planning import Plan, plan
 from connector.dlq.replaying import Replayer, Result, Source
@@ -81,6 +81,7 @@ def replay(chosen: Filter, asking: Asking, wishes: Wishes) -> Report:
                 replayer.replay(orders, asking.contents({each.place for one in orders for each in one})),
             )
             orders = _another_round(report, asking) if report.result.is_done else []
+    report.plan = report.plan._replace(left=report.plan.left + sum(map(len, orders)))
     return report
 
 
@@ -101,19 +102,21 @@ def _another_round(report: Report, asking: Asking) -> list[list[Letter]]:
     return by_order(each for each in new if not each.replays and each.order_id in orders - stuck)
 
 
-def drop(chosen: Filter, asking: Asking) -> list[Letter]:
-    """Return the open letters that are meant, in their original order."""
+def drop(chosen: Filter, asking: Asking) -> Drop:
+    """Return what is meant to be dropped: open letters, and marks without a letter of orders that are named."""
     letters = [each for each in asking.letters() if each.state is State.OPEN and chosen.takes(each)]
-    return [letter for order in by_order(letters) for letter in order]
+    orphans = []
+    if chosen.orders:
+        marks = read_marks(asking, chosen.orders)
+        orphans = marks.orphans(chosen.orders, asking.letters())
+    return Drop([letter for order in by_order(letters) for letter in order], orphans)
 
 
-def drop_these(letters: list[Letter], chosen: Filter, asking: Asking) -> Dropped:
-    """Drop letters, and the marks of orders that are named and have no open letter; raises :class:`KafkaFailure`."""
-    marks = read_marks(asking, {each.order_id for each in letters if each.order_id} | chosen.orders)
-    places = {each.place for each in letters}
-    others = {each.source for each in asking.letters() if each.state is State.OPEN and each.place not in places}
+def drop_these(meant: Drop, asking: Asking) -> None:
+    """Drop letters, each with its mark, and marks that have none; raises :class:`KafkaFailure`."""
+    orders = {each.order_id for each in meant.letters if each.order_id} | {each.order_id for each in meant.orphans}
     with RecordWriter(asking.through, asking.silence_seconds) as writer:
-        return Dropper(asking, writer, marks).drop(letters, chosen.orders, others)
+        Dropper(asking, writer, read_marks(asking, orders)).drop(meant)
 
 
 def _sources(asking: Asking) -> dict[str, Source]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.1
 
 
+class RecordGone(KafkaFailure):
+    """The brokers answered: there is no record at the offset, and none will come back to it."""
+
+
 def read_record(
     connection: KafkaConnection,
     group_id: str,
@@ -34,6 +38,7 @@ def read_record(
 ) -> RawRecord:
     """Return the record at the offset; raises :class:`KafkaFailure`, which says why there is none, and what to do.
 
+    Of these, :class:`RecordGone` is raised where there is none for good, and not only for now or for us.
     The client wants a group id, though the group is never joined: give one that the connector's user may READ.
     """
     config: dict[str, str | bool | int] = {
@@ -63,18 +68,17 @@ def read_record(
 def _check(consumer: Consumer, topic_partition: TopicPartition, offset: int, timeout_seconds: float) -> None:
     topic, partition = topic_partition
     known = consumer.list_topics(timeout=timeout_seconds).topics.get(topic)
-    reason = None
     if known is None or known.error is not None:
         reason = f"--topic: {topic!r} does not exist, or the connector's user may not DESCRIBE it. Correct or allow it."
-    elif partition not in known.partitions:
-        reason = f"--partition: {topic!r} has the partitions 0 to {len(known.partitions) - 1}. Give one of them."
-    else:
-        low, high = consumer.get_watermark_offsets(KafkaTopicPartition(topic, partition), timeout_seconds)
-        if not low <= offset < high:
-            there = f"the offsets {low} to {high - 1}" if high > low else "no records"
-            reason = f"--offset: {topic_partition} has {there}, not {offset}. Give an offset that is there."
-    if reason is not None:
         raise KafkaFailure(reason)
+    if partition not in known.partitions:
+        reason = f"--partition: {topic!r} has the partitions 0 to {len(known.partitions) - 1}. Give one of them."
+        raise RecordGone(reason)
+    low, high = consumer.get_watermark_offsets(KafkaTopicPartition(topic, partition), timeout_seconds)
+    if not low <= offset < high:
+        there = f"the offsets {low} to {high - 1}" if high > low else "no records"
+        reason = f"--offset: {topic_partition} has {there}, not {offset}. Give an offset that is there."
+        raise RecordGone(reason)
 
 
 def _read(consumer: Consumer, topic_partition: TopicPartition, offset: int, deadline: float) -> RawRecord:
@@ -91,7 +95,7 @@ def _read(consumer: Consumer, topic_partition: TopicPartition, offset: int, dead
             reason = (
                 f"{place} has no record at offset {offset}: compaction took it, or it is the mark of a transaction."
             )
-            raise KafkaFailure(f"{reason} Give another offset.")  # noqa: TRY003, EM102  the sentence is built above
+            raise RecordGone(f"{reason} Give another offset.")  # noqa: TRY003, EM102  the sentence is built above
         failure = failure_of(error, place, is_starting=True)
         if failure is not None:
             raise failure
