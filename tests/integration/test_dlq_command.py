@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(180)
 
-BROKEN, GIVEN_UP, GOOD, UNREADABLE = "shop/1", "shop-2", "shop-3", "shop-4"
+BROKEN, GIVEN_UP, GOOD, UNREADABLE, REFERRED = "shop/1", "shop-2", "shop-3", "shop-4", "shop-5"
 NOW_MS = time.time_ns() // 1_000_000
 SHOES = [{"id": "shoe", "name": "Shoe", "price": "10.00", "quantity": 5}]
 MENDED = {"policy": {"default_currency": "USD"}}
@@ -303,3 +304,22 @@ def test_an_order_whose_letters_are_dropped_is_free(shop: Shop) -> None:
     shown = call("orders", "show", GIVEN_UP, "-c", settings_file(shop.folder, shop.world.settings({})))
     assert "dropped: unknown_currency (map)" in shown.stdout
     assert "parked: " not in shown.stdout
+
+
+def test_a_reference_is_replayed_from_the_events_topic(shop: Shop) -> None:
+    """The letter holds nothing of the record; what Button is told comes from where the record lies."""
+    shop.start({"dead_letters": {"content": "reference"}})
+    value = encode_event(_bought(REFERRED))
+    shop.say((REFERRED, value))
+    shop.rest()
+    (listed,) = shop.json("list", "--order", REFERRED)
+    digest = hashlib.sha256(value).hexdigest()
+    assert listed["reference"] == {"size": len(value), "sha256": digest}
+    assert "the letter holds a reference only" in shop.call("show", listed["letter"]).stdout
+    assert shop.told(REFERRED) == []
+
+    shop.start(MENDED)
+    done = shop.json("replay", "--order", REFERRED)
+    assert (done["is_done"], done["came_back"], done["left_alone"]) == (True, [], [])
+    assert (shop.told(REFERRED), shop.at_button(REFERRED)) == (["create"], 5000)
+    assert shop.reasons("--order", REFERRED) == []
