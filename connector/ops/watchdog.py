@@ -3,7 +3,8 @@
 
 Owns a thread of its own, because a loop that is stuck cannot say so. It looks at signs of life in even steps, and
 counts its own steps and not time: a process that was frozen as a whole, or a machine that slept, is no stuck part of
-it. Judges nothing that waits for the outside: such waiting goes on with signs of life.
+it. What waits for the outside gives signs of life meanwhile, but for a commit at a revoke: the bound is longer than
+that may take.
 """
 
 from __future__ import annotations
