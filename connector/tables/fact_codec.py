@@ -92,12 +92,18 @@ def decode_key(key: bytes) -> FactKey | None:
         parts = orjson.loads(key)
     except orjson.JSONDecodeError:
         return None
-    if type(parts) is not list or not all(type(part) is str for part in parts):
+    # Written out, because a restore reads a topic's worth of keys.
+    if type(parts) is not list:
         return None
-    size = len(parts)
-    if size == _FACT:
-        return FactKey(parts[0], parts[1])
-    return FactKey(parts[0], parts[1], is_parked=True) if size == _MARK and parts[2] == _PARKED else None
+    if len(parts) == _FACT:
+        order_id, event_id = parts
+        is_parked = False
+    elif len(parts) == _MARK and parts[2] == _PARKED:
+        order_id, event_id, _ = parts
+        is_parked = True
+    else:
+        return None
+    return FactKey(order_id, event_id, is_parked) if type(order_id) is type(event_id) is str else None
 
 
 def partition_of(order_id: str, partitions: int) -> int:

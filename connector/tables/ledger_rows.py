@@ -105,9 +105,10 @@ class LedgerRows:
         if key is None:
             self._report(row, "its key is not a fact's")
             return
-        slot = Slot(key.event_id.encode(), key.is_parked)
+        order_id, event_id, is_parked = key
+        slot = Slot(event_id.encode(), is_parked)
         if fits(slot):
-            self._apply(row, key.order_id, slot, batch)
+            self._apply(row, order_id, slot, batch)
         else:
             self._report(row, "its event's identity is longer than 65535 bytes")
 
