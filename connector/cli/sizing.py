@@ -13,10 +13,10 @@ from typing import NamedTuple
 CPU_SECONDS_PER_ORDER = 0.000_65
 PROCESS_MB = 165
 SESSION_BYTES = 150
-FACT_BYTES = 190
+FACT_BYTES = 210
 TOPIC_FACT_BYTES = 150
 SESSIONS_RESTORED_PER_SECOND = 32_700
-FACTS_RESTORED_PER_SECOND = 70_500
+FACTS_RESTORED_PER_SECOND = 40_000
 
 _BUSY_SHARE = 0.7
 """How busy the one core of a process should be at most: what is left takes in peaks, and catches up."""
