@@ -32,7 +32,6 @@ _BY_DESIGN = {
     ("CKV_K8S_43", "StatefulSet"): "image.digest is there for it; a chart cannot know the digest in one's own registry",
     ("CKV_K8S_43", "Deployment"): "the same",
     ("CKV_K8S_35", "StatefulSet"): "a proxy's address with its password, by reference to a Secret: it has no file",
-    ("CKV2_K8S_6", "Pod"): "the Job of the topics runs before there is any policy, listens to nobody, and ends",
 }
 
 
