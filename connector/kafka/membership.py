@@ -212,7 +212,7 @@ class Membership:
     # Callbacks.
 
     def _on_assign(self, _consumer: Consumer, partitions: list[KafkaTopicPartition]) -> None:
-        self.standing.called_back()
+        self.standing.called_back(boot_seconds())
         starts = self._resolve([TopicPartition(each.topic, each.partition) for each in partitions])
         if starts is None:
             return  # Stopping: the client is closed next, whatever it was given.
@@ -246,7 +246,7 @@ class Membership:
     def _on_lost(self, _consumer: Consumer, partitions: list[KafkaTopicPartition]) -> None:
         if not self._is_leaving:
             self._fence([TopicPartition(each.topic, each.partition) for each in partitions], lost=True)
-            self.standing.called_back()
+            self.standing.called_back(boot_seconds())
         self._consumer.incremental_unassign(partitions)
 
     def _resolve(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Start] | None:

@@ -57,6 +57,7 @@ class Standing:
         self._renew = renew
         self._end = end
         self._due_at = 0.0
+        self._called_back_at = 0.0
         self._heard_at = 0.0
         self._refused_since: float | None = None
         self._suspected_at: float | None = None
@@ -82,12 +83,11 @@ class Standing:
 
     def heard(self, answer: Heard, now: float) -> None:
         """Take an answer; what the group said before it ended this membership proves nothing any more."""
-        if self.is_ended:
-            return
         if answer.has_taken:
             self._heard_at = now
             self._refused_since = self._suspected_at = None
-            self._renew(answer.sent_at)
+            if not self.is_ended:
+                self._renew(answer.sent_at)
             return
         refusal = next((each for each in answer.refusals if each.code() in LOST | UNPROVEN), None)
         if refusal is None:
@@ -96,20 +96,26 @@ class Standing:
         self._refusal = f"{refusal.str()} ({refusal.name()})"
         if self._refused_since is None:
             self._refused_since = now
-        if self._is_final(refusal.code(), answer.sent_at, now):
+        if self._is_final(refusal.code(), answer.sent_at, now) and not self.is_ended:
             self.is_ended = True
             self._end(f"the group does not take this process for a member: {self._refusal}")
 
     def _is_final(self, code: int, sent_at: float, now: float) -> bool:
+        if code not in LOST:
+            return False
+        if sent_at < self._called_back_at:
+            self._due_at = 0.0  # It is about a membership that is over; what is sent now tells of this one.
+            return False
         if code != KafkaError.ILLEGAL_GENERATION:
-            return code in LOST
+            return True
         if self._suspected_at is None:
             self._suspected_at = now
             self._due_at = 0.0
         return sent_at > self._suspected_at
 
-    def called_back(self) -> None:
+    def called_back(self, now: float) -> None:
         """Note that the client has called back: what we own from now on is the group's word."""
+        self._called_back_at = now
         self.is_ended = False
         self._refused_since = self._suspected_at = None
         self._due_at = 0.0

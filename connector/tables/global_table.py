@@ -159,8 +159,9 @@ class GlobalTable:
         store = self._opened()
         batch = Batch(store)
         waits = self._applier.apply(rows, batch)
-        for row in rows if waits is None else rows[: waits.taken]:
-            self.offsets[row.topic_partition.partition] = row.offset + 1
+        taken = rows if waits is None else rows[: waits.taken]
+        # Of each partition the last one counts.
+        self.offsets |= {row.topic_partition.partition: row.offset + 1 for row in taken}
         store.write(batch.writes, self._checkpoint())
         return waits
 

@@ -40,10 +40,14 @@ class Entry(NamedTuple):
 
 
 def packed(entry: Entry) -> bytes:
-    """Return an entry as a part of its order's value; one alone is a whole value."""
+    """Return an entry as a part of its order's value."""
     offset, written_at_ms, (event_id, is_parked), value = entry
-    head = _pack(offset, written_at_ms, len(value), len(event_id), _PARKED if is_parked else 0)
-    return b"%b%b%b" % (head, event_id, value)
+    return alone(offset, written_at_ms, event_id, is_parked, value)
+
+
+def alone(offset: int, written_at_ms: int, event_id: bytes, is_parked: bool, value: bytes) -> bytes:  # noqa: FBT001  it is a field
+    """Return the value of an order that has this entry alone."""
+    return b"%b%b%b" % (_pack(offset, written_at_ms, len(value), len(event_id), is_parked), event_id, value)
 
 
 def pack(entries: Iterable[Entry]) -> bytes:
@@ -63,6 +67,6 @@ def unpack(value: bytes) -> list[Entry]:
     return entries
 
 
-def fits(slot: Slot) -> bool:
+def fits(event_id: bytes) -> bool:
     """Return whether an event's identity is of a size that can be kept."""
-    return len(slot.event_id) <= _MOST_SLOT_BYTES
+    return len(event_id) <= _MOST_SLOT_BYTES

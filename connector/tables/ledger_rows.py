@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from connector.engine.observations import BadTableRecord
 from connector.tables.fact_codec import IDENTITY_KEY, REFUND, decode_key, is_newer, is_readable, kind_of, refusal_of
 from connector.tables.ledger_clean import Watched, is_clean
-from connector.tables.ledger_entries import LAYOUT, Entry, Slot, fits, pack, packed, unpack
+from connector.tables.ledger_entries import LAYOUT, Entry, Slot, alone, fits, pack, packed, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,12 +105,19 @@ class LedgerRows:
         if key is None:
             self._report(row, "its key is not a fact's")
             return
-        order_id, event_id, is_parked = key
-        slot = Slot(event_id.encode(), is_parked)
-        if fits(slot):
-            self._apply(row, order_id, slot, batch)
-        else:
+        order_id, named, is_parked = key
+        event_id = named.encode()
+        if not fits(event_id):
             self._report(row, "its event's identity is longer than 65535 bytes")
+            return
+        before = batch.get(place := ORDERS + order_id.encode())
+        if before is not None:
+            self._merge(row, order_id, Slot(event_id, is_parked), before, batch)
+        elif (value := row.value) is not None:
+            # A restore consists of these.
+            batch.put(place, alone(row.offset, row.timestamp_ms, event_id, is_parked, value))
+            if is_waiting(value):
+                batch.put(WAITING + place[1:], b"")
 
     def _apply_identity(self, row: RawRecord, batch: Writes) -> None:
         if row.value is not None:
@@ -128,7 +135,7 @@ class LedgerRows:
             return ()
         entry = Entry(row.offset, row.timestamp_ms, slot, value)
         batch.put(place, packed(entry))
-        if waits(entry):
+        if is_waiting(value):
             batch.put(WAITING + place[1:], b"")
         return (entry,)
 
@@ -166,5 +173,10 @@ class LedgerRows:
 
 
 def waits(entry: Entry) -> bool:
-    """Return whether a refund waits for its purchase: it was told to nobody. In JSON no quote within a text is bare."""
-    return kind_of(entry.value) == REFUND and _TOLD not in entry.value
+    """Return whether an entry is a refund that waits for its purchase."""
+    return is_waiting(entry.value)
+
+
+def is_waiting(value: bytes) -> bool:
+    """Return whether a fact's value is a refund that was told to nobody. In JSON no quote within a text is bare."""
+    return kind_of(value) == REFUND and _TOLD not in value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from tests.support.handovers import by_partition, handovers, pauses, shared_partitions
+from tests.support.helm_values import ROOT
 from tests.support.pods import Pod, roll
 from tests.support.polling import wait_until
 from tests.support.processes import LEDGER_PARTITIONS, World, now_ms
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
     from tests.support.kafka_broker import Broker
 
 _ROLLS = int(os.environ.get("ROLLS", "1"))
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240 + 60 * _ROLLS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * (240 + 60 * _ROLLS))]
 
+KEPT = ROOT / "build" / "slow-rolls"
 PARTITIONS = 12
 PER_SECOND = 60
 SESSION_SECONDS = 6.0
@@ -110,7 +113,22 @@ def _settings(protocol: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_rolls_scaling_and_a_killed_pod(kafka: Broker, tmp_path: Path, protocol: str) -> None:
-    """[9, 12, 15, 17, 52] One pod becomes four, two and three; all three are rolled; one is killed."""
+    """[9, 12, 15, 17, 52] One pod becomes four, two and three; all three are rolled; one is killed.
+
+    What is wrong is wrong at once. A pause that is too long is looked at twice, because a machine may pause, too; the
+    logs of the first time are kept in build.
+    """
+    (first := tmp_path / "first").mkdir()
+    slow = _play(kafka, first, protocol)
+    if slow:
+        shutil.copytree(first, KEPT / protocol, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tables"))
+        (second := tmp_path / "second").mkdir()
+        slow |= {f"{name}, again": seconds for name, seconds in _play(kafka, second, protocol).items()}
+    assert not any(name.endswith("again") for name in slow), slow
+
+
+def _play(kafka: Broker, tmp_path: Path, protocol: str) -> dict[str, float]:
+    """Play all phases; return those with too long a pause, and its seconds."""
     phases = _Phases()
     with World(kafka, tmp_path, SLOW_CALLS, partitions=PARTITIONS) as world, ExitStack() as stack:
         changes = _settings(protocol)
@@ -152,7 +170,7 @@ def test_rolls_scaling_and_a_killed_pod(kafka: Broker, tmp_path: Path, protocol:
     calls_of = by_partition(calls, load.partitions)
     assert shared_partitions(calls_of) == []
     assert handovers(calls_of) <= 4 + 3 * _ROLLS * 2 + 2
-    _judge_pauses(protocol, phases, calls_of)
+    return _slow(protocol, phases, calls_of)
 
 
 def _start(pods: Sequence[Pod]) -> None:
@@ -169,8 +187,8 @@ def _stop(pods: Sequence[Pod]) -> None:
         pod.wait_until_gone()
 
 
-def _judge_pauses(protocol: str, phases: _Phases, calls_of: Mapping[int, Sequence[Call]]) -> None:
-    """Print the pauses, and hold them to their bounds."""
+def _slow(protocol: str, phases: _Phases, calls_of: Mapping[int, Sequence[Call]]) -> dict[str, float]:
+    """Print the pauses, and return those beyond their bounds."""
     seen: dict[str, list[float]] = defaultdict(list)
     for name, began, ended in phases.spans:
         seen[name] += pauses(calls_of, began, ended)
@@ -179,4 +197,4 @@ def _judge_pauses(protocol: str, phases: _Phases, calls_of: Mapping[int, Sequenc
     }
     sys.stdout.write(f"\n{json.dumps({'protocol': protocol, 'rolls': _ROLLS, 'pauses': figures})}\n")
     bounds = {name: LONGEST_PAUSE_SECONDS + SESSION_SECONDS * (name == "kill") for name in seen}
-    assert {name: max(of) for name, of in seen.items() if max(of) > bounds[name]} == {}
+    return {name: max(of) for name, of in seen.items() if max(of) > bounds[name]}

@@ -50,8 +50,8 @@ def test_a_group_that_does_not_know_us_ends_the_lease_until_the_client_calls_bac
     assert len(member.ends) == 1
     assert name in member.ends[0]
     assert (member.standing.is_ended, member.standing.is_due(1e9)) == (True, False)
-    member.standing.called_back()
-    assert (member.standing.is_ended, member.standing.is_due(50.0)) == (False, True)
+    member.standing.called_back(52.0)
+    assert (member.standing.is_ended, member.standing.is_due(52.0)) == (False, True)
 
 
 def test_what_the_group_took_before_it_ended_the_membership_gives_no_lease_again() -> None:
@@ -60,9 +60,22 @@ def test_what_the_group_took_before_it_ended_the_membership_gives_no_lease_again
     member.refuse("UNKNOWN_MEMBER_ID", now=50.0)
     member.take(sent_at=49.0, now=50.1)
     assert member.proofs == []
-    member.standing.called_back()
+    member.standing.called_back(50.5)
     member.take(sent_at=51.0, now=51.1)
     assert member.proofs == [51.0]
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_what_is_said_of_a_membership_that_is_over_does_not_end_the_next_one(name: str) -> None:
+    """The client has joined anew since; nobody would call back a second time, so a new proof is asked for [17, 53]."""
+    member = Member()
+    member.standing.called_back(60.0)
+    member.standing.sent(60.1)
+    member.refuse(name, now=60.005)
+    assert (member.ends, member.standing.is_due(60.1)) == ([], True)
+    member.refuse(name, now=60.2)
+    member.refuse(name, now=60.4)
+    assert len(member.ends) == 1
 
 
 def test_a_commit_that_crossed_a_rebalance_does_not_end_the_lease() -> None:
@@ -116,7 +129,7 @@ def test_what_the_group_takes_or_gives_ends_the_patience() -> None:
     taken.refuse("STALE_MEMBER_EPOCH")
     taken.take(60.0, 60.0)
     given.refuse("ILLEGAL_GENERATION")
-    given.standing.called_back()
+    given.standing.called_back(100.0)
     assert taken.standing.failure(1e9) is None
     assert given.standing.failure(1e9) is None
 
