@@ -128,6 +128,7 @@ class Group:
         self.is_restless = False
         self._targets: dict[int, int] = {}
         self._asked: set[int] = set()
+        self._awaited: Client | None = None
         self._joined = 0
 
     # Requests of members.
@@ -137,6 +138,8 @@ class Group:
         self._joined += 1
         self.members[self._joined] = client
         self._world.note("joined", client.name, self._joined)
+        if client is self._awaited:
+            self._awaited = None
         if client.is_silent():  # It was frozen, or died, while its request was on the way.
             self.silent(client, client.is_silent)
         self.rebalance()
@@ -185,6 +188,17 @@ class Group:
             client.expel()
             self.rebalance()
 
+    def forget(self, client: Client) -> None:
+        """Take a member out whose session is not over; nobody gets anything before that, but itself when it is back."""
+        self._awaited = client
+        self.expel(client)
+        in_world(self._session_seconds, self._await_no_more, client)
+
+    def _await_no_more(self, client: Client) -> None:
+        if self._awaited is client:
+            self._awaited = None
+            self.rebalance()
+
     def _expire(self, member: int, is_silent: Callable[[], bool]) -> None:
         client = self.members.get(member)
         if client is None or not is_silent():
@@ -225,7 +239,7 @@ class Group:
 
     def _choose_targets(self) -> None:
         """Spread the partitions evenly; who has one keeps it, unless the group is restless."""
-        members = sorted(self.members)
+        members = sorted(each for each, client in self.members.items() if self._awaited in {None, client})
         count = len(self._topic.partitions)
         if not members:
             self._targets = {}

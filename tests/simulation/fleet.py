@@ -116,13 +116,13 @@ class Fleet:
     async def forget(self) -> None:
         """Have the group forget its only member, which comes back at once.
 
-        Of several, another one would get the partitions while calls of the forgotten one are still on their way: that
-        a coordinator forgets a session that is not over is beyond what is promised.
+        Another one that gets the partitions meanwhile would call while calls of the forgotten one are still on their
+        way: that a coordinator forgets a session that is not over, and gives them away, is beyond what is promised.
         """
         for _ in range(self._random.randint(1, 4)):
             replica = self._some()
             if len(self.alive) == 1 and replica.consumer is not None:
-                self._outside.group.expel(replica.consumer)
+                self._outside.group.forget(replica.consumer)
             await asyncio.sleep(3.0 * self._draw())
 
     # To what they depend on.
