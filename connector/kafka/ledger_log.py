@@ -34,7 +34,7 @@ class LedgerLogOptions:
 
     connection: KafkaConnection
     topic: str
-    linger_ms: int = 50
+    linger_ms: int = 20
     retry_seconds: float = 0.5
 
     def config(self) -> dict[str, str | bool | int]:

@@ -49,10 +49,10 @@ def handovers(calls_of: Mapping[int, Sequence[Call]]) -> int:
 
 
 def pauses(calls_of: Mapping[int, Sequence[Call]], began: float, ended: float) -> list[float]:
-    """Return the longest time in seconds that each partition went without an answer, of what touches the span."""
+    """Return the longest time in seconds that each partition went without an answer, of what ended within the span."""
     pauses = []
     for calls in calls_of.values():
         answered = sorted(float(call["finished_ms"]) for call in calls if call["status"] == 200)
-        gaps = [(b - a) / 1000 for a, b in pairwise(answered) if b > began and a < ended]
-        pauses.append(max(gaps))
+        gaps = [(b - a) / 1000 for a, b in pairwise(answered) if began < b <= ended]
+        pauses.append(max(gaps, default=0.0))
     return pauses
