@@ -100,7 +100,7 @@ def test_sigterm_stops_a_start_whose_table_has_not_caught_up(kafka: Broker, tmp_
             world.produce(many, world.sessions)
         child = world.connector(is_ready=False).child
         _wait_for(child, "started")
-        assert _stop(child) < AT_ONCE_SECONDS
+        assert _stop(child) < SHUTDOWN_SECONDS
         assert "table caught up" not in _events(child)
 
 
