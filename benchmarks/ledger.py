@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
-import gc
 import json
 import statistics
 import tempfile
@@ -27,6 +26,7 @@ from benchmarks.facts import purchase_fact
 from connector.kafka.follower import TopicFollower
 from connector.kafka.ledger_log import LedgerLog, LedgerLogOptions
 from connector.kafka.options import FollowerOptions, KafkaConnection
+from connector.scheduling import prefer_throughput
 from connector.tables.global_table import TableOptions
 from connector.tables.ledger_identity import Takeover
 from connector.tables.orders import LedgerOptions, Orders
@@ -36,7 +36,7 @@ from tests.support.kafka_broker import shared_broker, unique_topic
 if TYPE_CHECKING:
     from connector.engine.observations import Observation
 
-PARTITIONS = 12
+PARTITIONS = 4
 UNDER_TEST_CORE, SURROUNDINGS_CORE = 0, 1
 _TICKS_PER_SECOND = 200
 
@@ -173,7 +173,7 @@ def main() -> None:
     arguments = parser.parse_args()
     process = psutil.Process()
     process.cpu_affinity([SURROUNDINGS_CORE])
-    gc.set_threshold(50_000, 20, 20)
+    prefer_throughput()
     with shared_broker() as broker, tempfile.TemporaryDirectory() as directory:
         topic = broker.create_topic(unique_topic("ledger"), PARTITIONS, {"cleanup.policy": "compact"})
         process.cpu_affinity([UNDER_TEST_CORE])

@@ -27,6 +27,7 @@ from benchmarks.facts import another_fact
 from connector.avro.session_decoding import SessionDecoder
 from connector.kafka.follower import TopicFollower
 from connector.kafka.options import FollowerOptions, KafkaConnection
+from connector.scheduling import prefer_throughput
 from connector.tables.fact_codec import encode_fact, key_of
 from connector.tables.global_table import GlobalTable, TableOptions
 from connector.tables.ledger_clean import Watched
@@ -222,6 +223,7 @@ def main() -> int:
             os.sched_setaffinity(0, {cores[-1]})
             with start_broker() as broker:
                 os.sched_setaffinity(0, {cores[0]})
+                prefer_throughput()  # as the connector does
                 for kind in kinds:
                     topic = unique_topic(kind)
                     broker.create_topic(topic, PARTITIONS, {"cleanup.policy": "compact"})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -61,9 +60,6 @@ EXIT_MISUSED = 2
 
 _REST_SECONDS = 2.0
 """What a stop keeps for all that comes after leaving the group."""
-_FIRST_GENERATION_OBJECTS = 50_000
-"""With a thousand records in memory the collector's default of 700 costs 10 to 20 % of the CPU."""
-
 _LAST_SPANS_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 2.0
 _POLL_THREAD = "the thread that polls Kafka"
@@ -82,7 +78,6 @@ def run(settings: Settings) -> int:
         log.error("cannot start", key=problem.setting, message=problem.message)
     if refused:
         return EXIT_MISUSED
-    gc.set_threshold(_FIRST_GENERATION_OBJECTS, 20, 20)
     prefer_throughput()
     return uvloop.run(Connector(settings, through, log, redactor).run())
 

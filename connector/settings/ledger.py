@@ -30,9 +30,9 @@ class LedgerSettings(Area):
         description="Create the topic if it is missing. Without it, the topic has to be there.",
     )
     partitions: Annotated[int, Field(ge=1, le=1_000)] = Field(
-        default=12,
+        default=4,
         description="How many partitions the topic is created with. They can never be changed afterwards: keys would "
-        "move.",
+        "move. Few are better: what is written at the same time goes out as one batch for each.",
     )
     replication_factor: Annotated[int, Field(ge=1, le=15)] | None = Field(
         default=None,
