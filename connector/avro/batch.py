@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from connector.avro.binding import consent_of, device_of, identities_of, name_of_device
+from connector.avro.binding import consent_of, device_of, identities_of
+from connector.avro.shapes import Inner, Part, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from connector.avro.binding import Datum
-    from connector.avro.converters import Convert
     from connector.avro.fields import Fields
     from connector.domain.events import CommerceEvent, Consent, Device
 
 EVENTS = "events"
 
 
-class Shared(NamedTuple):
-    """What all events of a batch have in common."""
+class Batch(NamedTuple):
+    """What all events of a batch have in common, and the events."""
 
     mpid: str | None
     environment: str | None
@@ -31,6 +30,7 @@ class Shared(NamedTuple):
     integration_attributes: Mapping[str, Mapping[str, str]]
     device: Device | None
     consent: Consent | None
+    events: Sequence[CommerceEvent]
 
 
 def is_batch(root: Fields) -> bool:
@@ -43,33 +43,33 @@ def events_of(batch: Fields) -> Fields:
     return batch.rows(EVENTS) or batch.no_record(EVENTS)
 
 
-def inherit(event: CommerceEvent, shared: Shared) -> CommerceEvent:
+def shared_of(batch: Fields) -> dict[str, Part]:
+    """Return where what its events have in common is in a batch."""
+    return {
+        "mpid": Part(("mpid",), batch.text("mpid")),
+        "environment": Part(("environment",), batch.text("environment")),
+        "identities": identities_of(batch),
+        "device": device_of(batch),
+        "consent": consent_of(batch),
+        "integration_attributes": Part(
+            ("integration_attributes",),
+            batch.nested_attributes("integration_attributes"),
+        ),
+    }
+
+
+def with_events(shared: dict[str, Part], event: Shape) -> Shape:
+    """Return what records become as batches of such events."""
+    return Shape(Batch, {**shared, "events": Part((EVENTS,), lambda events: events or (), Inner(event, "array"))})
+
+
+def inherit(event: CommerceEvent, batch: Batch) -> CommerceEvent:
     """Return the event with what it does not say itself."""
     return event._replace(
-        mpid=event.mpid or shared.mpid,
-        environment=event.environment or shared.environment,
-        identities=event.identities or shared.identities,
-        integration_attributes=event.integration_attributes or shared.integration_attributes,
-        device=event.device or shared.device,
-        consent=event.consent or shared.consent,
+        mpid=event.mpid or batch.mpid,
+        environment=event.environment or batch.environment,
+        identities=event.identities or batch.identities,
+        integration_attributes=event.integration_attributes or batch.integration_attributes,
+        device=event.device or batch.device,
+        consent=event.consent or batch.consent,
     )
-
-
-def bind_shared(batch: Fields) -> Convert[Shared]:
-    """Return how what its events have in common is read from a batch."""
-    mpid, environment = batch.text("mpid"), batch.text("environment")
-    identities, device, consent = identities_of(batch), device_of(batch), consent_of(batch)
-    integrations, device_name = batch.nested_attributes("integration_attributes"), name_of_device(batch)
-
-    def convert(datum: Datum) -> Shared:
-        of_batch = datum.get
-        return Shared(
-            mpid=mpid(of_batch("mpid")),
-            environment=environment(of_batch("environment")),
-            identities=identities(of_batch("user_identities")),
-            integration_attributes=integrations(of_batch("integration_attributes")),
-            device=device(of_batch(device_name)),
-            consent=consent(of_batch("consent_state")),
-        )
-
-    return convert

@@ -8,29 +8,30 @@ taken, is found here and not record by record.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.avro.converters import NOTHING, Convert
+from connector.avro.converters import NOTHING, Convert, as_it_is
 from connector.avro.fields import Fields, always
-from connector.avro.maker import Part, maker
+from connector.avro.shapes import Inner, Part, Shape
 from connector.domain.events import CommerceEvent, Consent, Device, Product
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-Datum = dict[str, Any]
-"""A record as fastavro reads it."""
+    Bind = Callable[[str], Convert[Any]]
+
+_ACTION = "product_action"
 
 
-def bind_event(event: Fields) -> Convert[CommerceEvent]:
-    """Return how such records become events; what they lack is in the fields' findings afterwards."""
+def bind_event(event: Fields) -> Shape:
+    """Return what such records become as events; what they lack is in the fields' findings afterwards."""
     event.needed("occurred_at").needed_by_purchases("currency_code")
-    action = event.record("product_action") or event.no_record("product_action")
+    action = event.record(_ACTION) or event.no_record(_ACTION)
     action.needed("action").needed("transaction_id").needed_by_purchases("total_amount")
-    return _event(event, action)
+    return Shape(CommerceEvent, _of_event(event, action))
 
 
-def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
+def _of_event(event: Fields, action: Fields) -> dict[str, Part]:
     of_event = {
         "occurred_at_ms": ("occurred_at", event.time),
         "currency": ("currency_code", event.text),
@@ -56,20 +57,21 @@ def _event(event: Fields, action: Fields) -> Convert[CommerceEvent]:
         "customer_order_id": ("customer_order_id", action.text),
     }
     name = action.text("action")
-    parts = {
-        **{field: Part(event, source, bind(source)) for field, (source, bind) in of_event.items()},
-        **{field: Part(action, source, bind(source)) for field, (source, bind) in of_action.items()},
-        "action": Part(action, "action", lambda value: name(value) or ""),
-        "products": Part(action, "products", _products(action)),
-        "purchased_at_ms": Part(action, "purchased_at", _moment(action, "purchased_at")),
-        "finalized_at_ms": Part(action, "finalized_at", _moment(action, "finalized_at")),
-        "identities": Part(event, "user_identities", identities_of(event)),
-        "device": Part(event, name_of_device(event), device_of(event)),
-        "consent": Part(event, "consent_state", consent_of(event)),
+    return {
+        **_parts(of_event),
+        **_parts(of_action, _ACTION),
+        "action": Part((_ACTION, "action"), lambda value: name(value) or ""),
+        "products": _products(action),
+        "purchased_at_ms": Part((_ACTION, "purchased_at"), _moment(action, "purchased_at")),
+        "finalized_at_ms": Part((_ACTION, "finalized_at"), _moment(action, "finalized_at")),
+        "identities": identities_of(event),
+        "device": device_of(event),
+        "consent": consent_of(event),
     }
-    make = maker(CommerceEvent, (event, action), parts)
-    no_action = dict.fromkeys(part.name for part in parts.values())
-    return lambda datum: make(datum, datum.get("product_action") or no_action)
+
+
+def _parts(bound: Mapping[str, tuple[str, Bind]], *at: str) -> dict[str, Part]:
+    return {field: Part((*at, source), bind(source)) for field, (source, bind) in bound.items()}
 
 
 def _moment(fields: Fields, name: str) -> Convert[int | None]:
@@ -78,20 +80,15 @@ def _moment(fields: Fields, name: str) -> Convert[int | None]:
     return lambda value: None if value is None else time(value)
 
 
-def _products(action: Fields) -> Convert[tuple[Product, ...]]:
-    rows = action.rows("products")
-    if rows is None:
-        return always(())
-    product = _product(rows)
-
-    def convert(data: list[Datum] | None) -> tuple[Product, ...]:
-        return tuple([product(datum) for datum in data]) if data else ()
-
-    return convert
+def _products(action: Fields) -> Part:
+    row, path = action.rows("products"), (_ACTION, "products")
+    if row is None:
+        return Part(path, always(()))
+    return Part(path, lambda products: tuple(products or ()), Inner(_product(row), "array"))
 
 
-def _product(row: Fields) -> Convert[Product]:
-    of_row = {
+def _product(row: Fields) -> Shape:
+    bound = {
         "sku": ("id", row.text),
         "name": ("name", row.text),
         "category": ("category", row.text),
@@ -106,86 +103,73 @@ def _product(row: Fields) -> Convert[Product]:
         "discount": ("discount", row.amount),
         "categories": ("categories", row.texts),
     }
-    parts = {field: Part(row, source, bind(source)) for field, (source, bind) in of_row.items()}
-    return maker(Product, (row,), parts)
+    return Shape(Product, _parts(bound))
 
 
-def identities_of(event: Fields) -> Convert[Mapping[str, str]]:
+class _Identity(NamedTuple):
+    kind: str | None
+    identity: str | None
+
+
+def identities_of(event: Fields) -> Part:
     """Take mParticle's outgoing form (an array, the first of a type counts) and its incoming one (a map)."""
+    path = ("user_identities",)
     if event.is_map("user_identities"):
-        return event.attributes("user_identities")
+        return Part(path, event.attributes("user_identities"))
     row = event.rows("user_identities")
     if row is None:
-        return always(NOTHING)
-    kind, identity = row.text("identity_type"), row.text("identity")
-
-    def convert(data: list[Datum] | None) -> Mapping[str, str]:
-        found: dict[str, str] = {}
-        for datum in data or ():
-            named, value = kind(datum.get("identity_type")), identity(datum.get("identity"))
-            if named and value:
-                found.setdefault(named, value)
-        return found
-
-    return convert
+        return Part(path, always(NOTHING))
+    pair = Shape(_Identity, _parts({"kind": ("identity_type", row.text), "identity": ("identity", row.text)}))
+    return Part(path, _first_of_each, Inner(pair, "array"))
 
 
-def name_of_device(event: Fields) -> str:
-    """Return what the writer calls the device: as the connector's own schema does, or as mParticle's batches do."""
-    return "device_info" if event.has("device_info") and not event.has("device") else "device"
+def _first_of_each(pairs: list[_Identity] | None) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for kind, identity in pairs or ():
+        if kind and identity:
+            found.setdefault(kind, identity)
+    return found or NOTHING
 
 
-def device_of(event: Fields) -> Convert[Device | None]:
-    """Take the device."""
-    device = event.record(name_of_device(event))
+def device_of(event: Fields) -> Part:
+    """Take the device, whichever of its two names the writer calls it by: the connector's own, or mParticle's."""
+    path = "device_info" if event.has("device_info") and not event.has("device") else "device"
+    device = event.record(path)
     if device is None:
-        return always(None)
-    platform, ios, android = (
-        device.text("platform"),
-        device.text("ios_advertising_id"),
-        device.text("android_advertising_id"),
-    )
-    limited, att = device.flag("limit_ad_tracking"), device.text("att_authorization_status")
-
-    def convert(datum: Datum | None) -> Device | None:
-        if datum is None:
-            return None
-        of = datum.get
-        return Device(
-            platform=platform(of("platform")),
-            ios_advertising_id=ios(of("ios_advertising_id")),
-            android_advertising_id=android(of("android_advertising_id")),
-            limit_ad_tracking=limited(of("limit_ad_tracking")),
-            att_authorization_status=att(of("att_authorization_status")),
-        )
-
-    return convert
+        return Part((path,), always(None))
+    bound = {
+        "platform": ("platform", device.text),
+        "ios_advertising_id": ("ios_advertising_id", device.text),
+        "android_advertising_id": ("android_advertising_id", device.text),
+        "limit_ad_tracking": ("limit_ad_tracking", device.flag),
+        "att_authorization_status": ("att_authorization_status", device.text),
+    }
+    return Part((path,), as_it_is, Inner(Shape(Device, _parts(bound)), "field"))
 
 
-def consent_of(event: Fields) -> Convert[Consent | None]:
+def consent_of(event: Fields) -> Part:
     """Take what the user agreed to."""
+    path = ("consent_state",)
     consent = event.record("consent_state")
     if consent is None:
-        return always(None)
-    gdpr, opted_out = _gdpr(consent), consent.flag("ccpa_data_sale_opt_out")
-
-    def convert(datum: Datum | None) -> Consent | None:
-        if datum is None:
-            return None
-        return Consent(gdpr=gdpr(datum.get("gdpr")), ccpa_opted_out=opted_out(datum.get("ccpa_data_sale_opt_out")))
-
-    return convert
+        return Part(path, always(None))
+    parts = {"gdpr": _gdpr(consent), **_parts({"ccpa_opted_out": ("ccpa_data_sale_opt_out", consent.flag)})}
+    return Part(path, as_it_is, Inner(Shape(Consent, parts), "field"))
 
 
-def _gdpr(consent: Fields) -> Convert[Mapping[str, bool]]:
+class _Answer(NamedTuple):
+    consented: bool | None
+
+
+def _gdpr(consent: Fields) -> Part:
     """Take the purposes; one that says neither yes nor no is as if it had not been asked for."""
     purpose = consent.records_by_name("gdpr")
     if purpose is None:
-        return always(NOTHING)
-    consented = purpose.needed("consented").flag("consented")
+        return Part(("gdpr",), always(NOTHING))
+    answer = _parts({"consented": ("consented", purpose.needed("consented").flag)})
+    return Part(("gdpr",), _answered, Inner(Shape(_Answer, answer), "map"))
 
-    def convert(data: dict[str, Datum] | None) -> Mapping[str, bool]:
-        answers = ((name, consented(datum.get("consented"))) for name, datum in (data or {}).items())
-        return {name: answer for name, answer in answers if answer is not None}
 
-    return convert
+def _answered(answers: dict[str, _Answer] | None) -> Mapping[str, bool]:
+    said = {name: consented for name, (consented,) in (answers or {}).items() if consented is not None}
+    return said or NOTHING

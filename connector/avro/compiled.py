@@ -1,215 +1,154 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading records by code that is written for exactly their schema.
+"""Reading records by code that is written for exactly their schema, and for what is made of them.
 
 Owns the fast way through a record that is as it should be, and nothing else: whatever is unusual (a block that says
-its size, a number of more bytes than it can have, an index out of bounds, bytes that end too early) raises, and whoever
-called reads the same bytes with fastavro, which has the last word on what is wrong, or that nothing is. What is read
-here is what fastavro reads, value for value; a property test holds the two together.
+its size, a number of more bytes than it can have, an index out of bounds, bytes that end too early, a value that a
+converter refuses) raises, and whoever called reads the same bytes in general, which has the last word on what is wrong,
+or that nothing is. What is made here is what is made there, value for value; property tests hold the two together.
 
 A general reader asks of every value what its type is; of a purchase's hundred fields most are null, so that the asking
-costs several times what the reading does. Nothing of a schema gets into the code but the names of fields, as literals.
+costs several times what the reading does. And values that are read first and converted afterwards pass through dicts
+that nobody else wants: here each becomes what the domain knows where it is read, and what nobody wants becomes nothing.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from connector.avro.code import Code
+from connector.avro.converters import (
+    MAX_DECIMAL_BYTES,
+    BadValueError,
+    DecimalConverter,
+    as_it_is,
+    number_or_text,
+    text_or_none,
+)
+from connector.domain.money import Amount
 
 if TYPE_CHECKING:
+    from connector.avro.shapes import Part, Shape
     from connector.avro.writer_schema import AvroType
 
-Reader = Callable[[bytes, int], tuple[dict[str, Any], int]]
-"""Takes the bytes and where the record begins; gives the record and where it ends, which may be past the bytes."""
+T = TypeVar("T")
 
-_ONE_BYTE = 0x80
-_NOT_A_SHORT_LENGTH = 0x81
-_MOST_BITS = 63
+Reader = Callable[[bytes, int], tuple[T, int]]
+"""Takes the bytes and where the record begins; gives what it reads and where it ends, which may be past the bytes."""
 
 
-class _UnusualError(Exception):
-    """These bytes are for the general reader."""
+def compile_reader(record: AvroType) -> Reader[dict[str, Any]] | None:
+    """Return what reads records as fastavro does, ``None`` where Python's compiler will not nest so deeply."""
+    code = Code()
+    return _compiled(code, lambda: code.record_function(record, keeps=True))
 
 
-def compile_reader(record: AvroType) -> Reader | None:
-    """Return the reader of a record's schema, or ``None`` for one that Python's compiler will not nest so deeply."""
-    names: dict[str, Any] = {
-        "whole": _whole,
-        "length": _length,
-        "float_": struct.Struct("<f").unpack_from,
-        "double": struct.Struct("<d").unpack_from,
-        "Unusual": _UnusualError,
-    }
+def compile_maker(record: AvroType, shape: Shape) -> Reader[Any] | None:
+    """Return what reads records and makes tuples of this shape of them, ``None`` as above."""
+    code = Code()
+    return _compiled(code, lambda: _Maker(code).function_of(record, shape))
+
+
+def _compiled(code: Code, write: Callable[[], str]) -> Reader[Any] | None:
     try:
-        root = _Writer(names).function_of(record)
+        reader: Reader[Any] = code.names[write()]
     except (SyntaxError, RecursionError, MemoryError):
         return None
-    reader: Reader = names[root]
     return reader
 
 
-def _whole(data: bytes, start: int) -> tuple[int, int]:
-    """Return the unsigned number of several bytes that begins at ``start``, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[start]
-        start += 1
-        value |= (byte & 0x7F) << shift
-        if byte < _ONE_BYTE:
-            break
-        shift += 7
-        if shift > _MOST_BITS:
-            raise _UnusualError
-    if value >> (_MOST_BITS + 1):
-        raise _UnusualError
-    return value, start
+class _Wanted(NamedTuple):
+    """A part, and the variable that it is made in."""
+
+    part: Part
+    into: str
 
 
-def _length(data: bytes, start: int) -> tuple[int, int]:
-    """Return the length, count or index that begins at ``start``, and where it ends; none is negative."""
-    value, end = _whole(data, start)
-    if value & 1:
-        raise _UnusualError
-    return value >> 1, end
+_Wishes = Mapping[tuple[str, ...], _Wanted]
+"""What is wanted of a record, by the path where it is."""
 
 
-class _Writer:
-    """Writes the functions, one for each record of the schema; ``names`` is what they see."""
+class _Maker:
+    """Writes how tuples are made: the fields that are wanted are converted where they are read, others passed over."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
-        self._names = names
-        self._functions: dict[int, str] = {}
-        self._lines: list[str] = []
-        self._depth = 1
-        self._variables = 0
+    def __init__(self, code: Code) -> None:
+        code.names |= {"new": tuple.__new__, "Amount": Amount, "from_bytes": int.from_bytes}
+        self._code = code
 
-    def function_of(self, record: AvroType) -> str:
-        """Return the name of the function that reads such records, which is written where it is not yet."""
-        known = self._functions.get(id(record))
-        if known is not None:
-            return known
-        name = self._functions[id(record)] = f"record_{len(self._functions)}"
-        kept, self._lines, depth, self._depth = self._lines, [f"def {name}(d, p):"], self._depth, 1
-        terms = []
-        for field, type_ in record.fields.items():
-            variable = self._variable()
-            self._read(type_, variable)
-            terms.append(f"{field!r}: {variable}")
-        self._line(f"return {{{', '.join(terms)}}}, p")
-        exec("\n".join(self._lines), self._names)  # noqa: S102  see the module's first lines
-        self._lines, self._depth = kept, depth
-        return name
+    def function_of(self, record: AvroType, shape: Shape) -> str:
+        def body() -> None:
+            self._tuple(record, "made", shape=shape)
+            self._code.line("return made, p")
 
-    def _line(self, text: str) -> None:
-        self._lines.append(" " * self._depth + text)
+        return self._code.function(body)
 
-    def _variable(self) -> str:
-        self._variables += 1
-        return f"v{self._variables}"
+    def _tuple(self, record: AvroType, into: str, *, shape: Shape) -> None:
+        wanted = {field: _Wanted(shape.parts[field], self._code.variable()) for field in shape.kind._fields}
+        self._fields(record, at=(), wishes={each.part.path: each for each in wanted.values()})
+        variables = "".join(f"{each.into}, " for each in wanted.values())
+        # Straight to the tuple: a named tuple's own constructor takes twice as long.
+        self._code.line(f"{into} = new({self._code.constant(shape.kind)}, ({variables}))")
 
-    def _read(self, type_: AvroType, into: str) -> None:
-        """Write how a value of this type is read from ``p`` on, and ``p`` moved behind it."""
-        write: Callable[[AvroType, str], None] = getattr(self, f"_{type_.kind}", self._number)
-        write(type_, into)
+    def _fields(self, record: AvroType, *, at: tuple[str, ...], wishes: _Wishes) -> None:
+        """Write how the record at this path is read, so that all that is wanted of it has a value."""
+        below = {path: wanted for path, wanted in wishes.items() if path[: len(at)] == at}
+        for path, wanted in below.items():
+            if path[len(at)] not in record.fields:
+                self._absent(*wanted)
+        for name, type_ in record.fields.items():
+            path = (*at, name)
+            if path in below:
+                self._code.branches(type_, partial(self._value, *below[path]))
+            elif any(longer[: len(path)] == path for longer in below):
+                self._code.branches(type_, partial(self._fields, at=path, wishes=wishes))
+            else:
+                self._code.read(type_, None)
 
-    def _null(self, _: AvroType, into: str) -> None:
-        self._line(f"{into} = None")
+    def _value(self, part: Part, into: str, type_: AvroType) -> None:
+        if type_.kind == "null":
+            self._absent(part, into)
+        elif type_.kind in {"array", "map"}:
+            self._items(part, into, type_)
+        elif part.inner is not None:
+            self._tuple(type_, into, shape=part.inner.shape)
+            self._convert(part, into)
+        else:
+            self._code.read(type_, into)
+            self._converted(part, into, type_)
 
-    def _boolean(self, _: AvroType, into: str) -> None:
-        self._line(f"{into} = d[p]")
-        self._line(f"if {into} > 1: raise Unusual")
-        self._line(f"{into} = {into} == 1")
-        self._line("p += 1")
+    def _absent(self, part: Part, into: str) -> None:
+        try:
+            absent = part.convert(None)
+        except BadValueError:  # Something must be there.
+            self._code.line("raise Unusual")
+        else:
+            self._code.line(f"{into} = {self._code.constant(absent)}")
 
-    def _number(self, _: AvroType, into: str) -> None:
-        """Write how an ``int`` or a ``long`` is read."""
-        self._line("n = d[p]")
-        self._line(f"if n < {_ONE_BYTE}: p += 1")
-        self._line("else: n, p = whole(d, p)")
-        self._line(f"{into} = (n >> 1) ^ -(n & 1)")
+    def _items(self, part: Part, into: str, type_: AvroType) -> None:
+        empty = self._code.constant(part.convert([] if type_.kind == "array" else {}))
+        read_item = self._code.read if part.inner is None else partial(self._tuple, shape=part.inner.shape)
+        self._code.line(f"if d[p] == 0: {into}, p = {empty}, p + 1")
 
-    def _count(self, into: str) -> None:
-        """Write how a length, a count or an index is read."""
-        self._line(f"{into} = d[p]")
-        self._line(f"if {into} & {_NOT_A_SHORT_LENGTH}: {into}, p = length(d, p)")
-        self._line("else:")
-        self._line(f" {into} >>= 1")
-        self._line(" p += 1")
+        def some() -> None:
+            self._code.items(type_, into, read_item)
+            self._convert(part, into)
 
-    def _bytes(self, _: AvroType, into: str) -> None:
-        self._count("n")
-        # A slice that ends too early leaves ``p`` behind the end, for which there is no way back.
-        self._line("q = p + n")
-        self._line(f"{into} = d[p:q]")
-        self._line("p = q")
+        self._code.block("else:", some)
 
-    def _string(self, _: AvroType, into: str) -> None:
-        self._count("n")
-        self._line("q = p + n")
-        self._line(f"{into} = d[p:q].decode()")
-        self._line("p = q")
+    def _converted(self, part: Part, into: str, type_: AvroType) -> None:
+        """Write the most frequent conversions out, because the call would cost more than what it does."""
+        if part.convert in {text_or_none, number_or_text}:
+            is_text = type_.kind in {"string", "enum"}
+            blank_to_none = f"if not {into} or {into}.isspace(): {into} = None"
+            self._code.line(blank_to_none if is_text else f"{into} = str({into})")
+        elif isinstance(part.convert, DecimalConverter):
+            self._code.line(f"if not 0 < n <= {MAX_DECIMAL_BYTES}: raise Unusual")  # Its length was the last ``n``.
+            amount = f'from_bytes({into}, "big", signed=True), {part.convert.scale}'
+            self._code.line(f"{into} = new(Amount, ({amount}))")
+        else:
+            self._convert(part, into)
 
-    def _fixed(self, type_: AvroType, into: str) -> None:
-        self._line(f"q = p + {type_.min_bytes}")
-        # Nothing of it is looked at, so without this an array of them would go on behind the end.
-        self._line("if q > len(d): raise Unusual")
-        self._line(f"{into} = d[p:q]")
-        self._line("p = q")
-
-    def _float(self, _: AvroType, into: str) -> None:
-        self._line(f"{into} = float_(d, p)[0]")
-        self._line("p += 4")
-
-    def _double(self, _: AvroType, into: str) -> None:
-        self._line(f"{into} = double(d, p)[0]")
-        self._line("p += 8")
-
-    def _enum(self, type_: AvroType, into: str) -> None:
-        symbols = f"symbols_{len(self._names)}"
-        self._names[symbols] = type_.symbols
-        self._count("n")
-        self._line(f"{into} = {symbols}[n]")
-
-    def _union(self, type_: AvroType, into: str) -> None:
-        self._line("n = d[p]")
-        self._line("p += 1")
-        for number, branch in enumerate(type_.branches):
-            self._line(f"{'elif' if number else 'if'} n == {2 * number}:")
-            self._depth += 1
-            self._read(branch, into)
-            self._depth -= 1
-        self._line("else: raise Unusual")
-
-    def _array(self, type_: AvroType, into: str) -> None:
-        def append(items: AvroType, item: str) -> None:
-            self._read(items, item)
-            self._line(f"{into}.append({item})")
-
-        self._line(f"{into} = []")
-        self._blocks(type_, append)
-
-    def _map(self, type_: AvroType, into: str) -> None:
-        def entry(values: AvroType, value: str) -> None:
-            key = self._variable()
-            self._string(values, key)
-            self._read(values, value)
-            self._line(f"{into}[{key}] = {value}")
-
-        self._line(f"{into} = {{}}")
-        self._blocks(type_, entry)
-
-    def _blocks(self, type_: AvroType, read_item: Callable[[AvroType, str], None]) -> None:
-        """Write how blocks of items are read until an empty one."""
-        count, item = self._variable(), self._variable()
-        self._line("while True:")
-        self._depth += 1
-        self._count(count)
-        self._line(f"if not {count}: break")
-        self._line(f"for _ in range({count}):")
-        self._depth += 1
-        if type_.items is not None:
-            read_item(type_.items, item)
-        self._depth -= 2
-
-    def _record(self, type_: AvroType, into: str) -> None:
-        self._line(f"{into}, p = {self.function_of(type_)}(d, p)")
+    def _convert(self, part: Part, into: str) -> None:
+        if part.convert is not as_it_is:
+            self._code.line(f"{into} = {self._code.constant(part.convert)}({into})")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +31,7 @@ _EARLIEST_MS = 100_000_000_000
 """1973. What is less are seconds that were written where milliseconds belong."""
 _END_MS = 253_402_300_800_000
 """The year 10000, where ISO 8601 ends."""
-_MAX_DECIMAL_BYTES = 32
+MAX_DECIMAL_BYTES = 32
 """More digits than any money has; without a bound an amount could cost megabytes of arithmetic."""
 _DECIMAL_TEXT = re.compile(r"([+-]?)([0-9]{1,60})(?:\.([0-9]{1,60}))?(?:[eE]([+-]?[0-9]{1,2}))?", re.ASCII)
 
@@ -49,17 +50,17 @@ def text_converter(avro: AvroType) -> Convert[str | None] | None:
     kinds = {type_.kind for type_ in avro.alternatives()}
     if kinds and kinds <= {"string", "enum"}:
         return text_or_none
-    return _number_or_text if kinds and kinds <= {"string", "enum", "int", "long"} else None
+    return number_or_text if kinds and kinds <= {"string", "enum", "int", "long"} else None
 
 
 def verbatim_converter(avro: AvroType) -> Convert[str | None] | None:
     """Take text and nothing else, blank text included."""
-    return _as_it_is if avro.only("string") else None
+    return as_it_is if avro.only("string") else None
 
 
 def flag_converter(avro: AvroType) -> Convert[bool | None] | None:
     """Take booleans."""
-    return _as_it_is if avro.only("boolean") else None
+    return as_it_is if avro.only("boolean") else None
 
 
 def time_converter(avro: AvroType, path: str) -> Convert[int] | None:
@@ -131,7 +132,8 @@ def _map_values(avro: AvroType) -> AvroType | None:
     return type_.items if type_ else None
 
 
-def _as_it_is(value: T) -> T:
+def as_it_is(value: T) -> T:
+    """Return the value."""
     return value
 
 
@@ -140,7 +142,8 @@ def text_or_none(value: str | None) -> str | None:
     return value if value and not value.isspace() else None
 
 
-def _number_or_text(value: str | int | None) -> str | None:
+def number_or_text(value: str | int | None) -> str | None:
+    """Return a whole number in decimal, text as it is; blank text is absent."""
     return text_or_none(value) if value is None or isinstance(value, str) else str(value)
 
 
@@ -159,14 +162,14 @@ def _text_attributes(value: Mapping[str, Any] | None) -> Mapping[str, str]:
 
 
 def _attributes(value: dict[str, object] | None) -> Mapping[str, str]:
-    texts = ((name, _attribute(attribute)) for name, attribute in (value or {}).items())
-    return {name: text for name, text in texts if text is not None}
+    texts = ((name, _attribute(attribute)) for name, attribute in (value or NOTHING).items())
+    return {name: text for name, text in texts if text is not None} or NOTHING
 
 
 def _amount_of(avro: AvroType, path: str) -> tuple[type, Convert[Amount | None]] | None:
     """Return the Python type that fastavro gives for this type, and its converter."""
     if avro.kind in {"bytes", "fixed"} and avro.logical == "decimal":
-        return bytes, _decimal(avro.scale, path)
+        return bytes, DecimalConverter(avro.scale, path)
     if avro.kind in {"int", "long"} and avro.logical is None:
         return int, _whole
     if avro.kind == "double":
@@ -185,19 +188,21 @@ def _whole(value: int | None) -> Amount | None:
     return None if value is None else Amount(value, 0)
 
 
-def _decimal(scale: int, path: str) -> Convert[Amount | None]:
-    from_bytes, new_tuple = int.from_bytes, tuple.__new__
+@dataclass(frozen=True, slots=True)
+class DecimalConverter:
+    """Takes Avro's decimals of one scale, for the field at this path."""
 
-    def convert(value: bytes | None) -> Amount | None:
+    scale: int
+    path: str
+
+    def __call__(self, value: bytes | None) -> Amount | None:
+        """Return the amount."""
         if value is None:
             return None
-        if 0 < len(value) <= _MAX_DECIMAL_BYTES:
-            # Straight to the tuple: the named constructor takes twice as long, and a purchase has a dozen amounts.
-            return new_tuple(Amount, (from_bytes(value, "big", signed=True), scale))
-        problem = f"{path} is a decimal of {len(value)} bytes; it must have 1 to {_MAX_DECIMAL_BYTES}"
+        if 0 < len(value) <= MAX_DECIMAL_BYTES:
+            return Amount(int.from_bytes(value, "big", signed=True), self.scale)
+        problem = f"{self.path} is a decimal of {len(value)} bytes; it must have 1 to {MAX_DECIMAL_BYTES}"
         raise BadValueError(Reject("bad_amount", problem))
-
-    return convert
 
 
 def _double(path: str) -> Convert[Amount | None]:

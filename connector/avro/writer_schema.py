@@ -58,7 +58,7 @@ class WriterSchema:
 
     root: AvroType
     reader: Schema
-    compiled: Reader | None = field(default=None, compare=False)
+    compiled: Reader[dict[str, Any]] | None = field(default=None, compare=False)
 
 
 class _UnsupportedError(Exception):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.avro.batch import EVENTS, Shared, bind_shared, events_of, inherit, is_batch
-from connector.avro.binding import Datum, bind_event
-from connector.avro.converters import BadValueError, Convert
+from connector.avro.batch import EVENTS, Batch, events_of, inherit, is_batch, shared_of, with_events
+from connector.avro.binding import bind_event
+from connector.avro.compiled import Reader, compile_maker
+from connector.avro.converters import BadValueError
 from connector.avro.fields import Fields, Findings, writer_lacks
+from connector.avro.shapes import Datum, Shape, made_of
 from connector.avro.writer_schema import WriterSchema, read, writer_schema
 from connector.domain.actions import PURCHASE, name_of
 from connector.domain.events import CommerceEvent
@@ -68,14 +70,15 @@ NOTHING_ELSEWHERE = Elsewhere()
 class Writer(NamedTuple):
     """A writer's schema, ready to read events by.
 
-    ``event`` reads one; ``shared`` what the events of a batch have in common, ``None`` when a record is one event.
-    ``lacks`` is what the writer's purchases end as when its schema lacks what they need. ``fill`` puts into events
-    what is mapped, where something is.
+    ``event`` is what becomes of one; ``batch`` what becomes of a record that holds several, ``None`` when it is one.
+    ``make`` makes it of a record's bytes at once. ``lacks`` is what the writer's purchases end as when its schema lacks
+    what they need. ``fill`` puts into events what is mapped, where something is.
     """
 
     schema: WriterSchema
-    event: Convert[CommerceEvent]
-    shared: Convert[Shared] | None = None
+    event: Shape
+    batch: Shape | None
+    make: Reader[Any] | None
     lacks: Reject | None = None
     fill: Fill | None = None
 
@@ -100,38 +103,68 @@ def bind_writer(
         return _labelled(label, Reject("unsupported_writer_schema", problem))
     findings = Findings(takes_doubles=takes_doubles, supplied=elsewhere.supplied)
     root = Fields(prepared.root, "", findings)
-    shared = bind_shared(root) if is_batch(root) else None
-    event = bind_event(events_of(root) if shared else root)
+    shared = shared_of(root) if is_batch(root) else None
+    event = bind_event(root if shared is None else events_of(root))
     refused = findings.reject()
     if refused is not None:
         return _labelled(label, refused)
     lacks = _labelled(label, writer_lacks(findings.lacks)) if findings.lacks else None
     mapping = elsewhere.mapping
     fill = None if mapping is None else mapping.bind(prepared.root, is_batch=shared is not None)
-    return Writer(prepared, event, shared, lacks, fill)
+    batch = None if shared is None else with_events(shared, event)
+    return Writer(prepared, event, batch, compile_maker(prepared.root, batch or event), lacks, fill)
 
 
 def decode_events(value: bytes, start: int, writer: Writer) -> Events | Reject:
     """Return the events of the record that begins at ``start``, behind the header; never raises."""
+    events = _at_once(value, start, writer)
+    if events is not None and writer.fill is None:
+        return events
     datum = read(value, start, writer.schema)
     if isinstance(datum, Reject):
         return datum
-    events = [_judged(datum, writer)] if writer.shared is None else _of_batch(datum, writer, writer.shared(datum))
+    if events is None:
+        events = _in_general(datum, writer)
     return events if writer.fill is None else writer.fill(datum, events)
 
 
-def _of_batch(datum: Datum, writer: Writer, shared: Shared) -> Events:
-    judged = [_judged(row, writer) for row in datum.get(EVENTS) or ()]
-    return [each if isinstance(each, Reject) else inherit(each, shared) for each in judged]
+def _at_once(value: bytes, start: int, writer: Writer) -> Events | None:
+    """Return the events of a record that is as it should be."""
+    if writer.make is None:
+        return None
+    try:
+        made, end = writer.make(value, start)
+    except Exception:  # noqa: BLE001  whatever it was, what reads in general says it better
+        return None
+    if end != len(value):
+        return None
+    if writer.batch is None:
+        return [_complete(made, writer)]
+    return [_inherited(_complete(event, writer), made) for event in made.events]
 
 
-def _labelled(label: str, reject: Reject) -> Reject:
-    return Reject(reject.reason, f"{label}: {reject.message}") if label else reject
+def _in_general(datum: Datum, writer: Writer) -> Events:
+    """Return the events of a record that was read, each judged by itself."""
+    if writer.batch is None:
+        return [_judged(datum, writer)]
+    batch = made_of({**datum, EVENTS: None}, writer.batch)
+    return [_inherited(_judged(row, writer), batch) for row in datum[EVENTS] or ()]
 
 
 def _judged(datum: Datum, writer: Writer) -> CommerceEvent | Reject:
     try:
-        event = writer.event(datum)
+        return _complete(made_of(datum, writer.event), writer)
     except BadValueError as error:
         return error.reject
+
+
+def _complete(event: CommerceEvent, writer: Writer) -> CommerceEvent | Reject:
     return writer.lacks if writer.lacks and name_of(event.action) == PURCHASE else event
+
+
+def _inherited(event: CommerceEvent | Reject, batch: Batch) -> CommerceEvent | Reject:
+    return event if isinstance(event, Reject) else inherit(event, batch)
+
+
+def _labelled(label: str, reject: Reject) -> Reject:
+    return Reject(reject.reason, f"{label}: {reject.message}") if label else reject
