@@ -28,7 +28,7 @@ _COMPACTION = 1.5
 """What RocksDB takes for a while when it merges files."""
 _LEAST_CALLS, _MOST_CALLS = 64, 4_096
 _LEAST_REPLICAS = 2
-_CACHE_MB, _WRITES_MB, _TABLES = 64, 48, 2
+_CACHE_MB, _WRITES_MB, _TABLES = 64, 72, 2
 _WINDOW_MB = 64
 _MEGABYTE = 1_000_000
 _MEMORY_STEP_MB = 64
