@@ -22,5 +22,5 @@ class TablesSettings(Area):
     )
     cache_mb: Annotated[int, Field(ge=8, le=65_536)] = Field(
         default=64,
-        description="MiB of memory in which each table caches what is on disk; up to 48 MiB more buffer writes.",
+        description="MiB of memory in which each table caches what is on disk; up to 72 MiB more buffer writes.",
     )
