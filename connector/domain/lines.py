@@ -113,21 +113,21 @@ def _quantity(index: int, product: Product) -> int | Reject:
 
 def _total(index: int, product: Product, quantity: int, currency: Currency) -> int | Reject:
     if product.total is not None:
-        name, amount = "total_product_amount", product.total
+        name, amount, pieces = "total_product_amount", product.total, 1
     elif product.price is not None:
-        name, amount = "price times quantity", times(product.price, quantity)
+        name, amount, pieces = "price times quantity", product.price, quantity
         if product.discount is not None:
-            return _discounted(index, product, amount, product.discount, currency)
+            return _discounted(index, product, times(amount, pieces), product.discount, currency)
     else:
         return Reject(
             "missing_line_total",
             f"{_label(index, product)} has neither total_product_amount nor price; send one of them, 0 for a gift",
         )
-    total = to_minor_units(amount, currency)
+    total = to_minor_units(amount, currency, pieces)
     if isinstance(total, int) and total <= MAX_MINOR_UNITS:
         return total
     # The words take longer to make than the check, so only a line that needs them pays for them.
-    return _checked(index, product, name, amount, currency)
+    return _checked(index, product, name, times(amount, pieces), currency)
 
 
 def _discounted(index: int, product: Product, full: Amount, discount: Amount, currency: Currency) -> int | Reject:
