@@ -47,6 +47,7 @@ class AsyncioTransport:
         "_host",
         "_idle",
         "_is_closed",
+        "_loop",
         "_options",
         "_path",
         "_tls",
@@ -70,6 +71,7 @@ class AsyncioTransport:
         self._connecting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._watch_seconds = min(_MOST_LATE_SECONDS, options.request_timeout_seconds / 20)
         self._headers: Mapping[str, str] = {}
@@ -79,10 +81,12 @@ class AsyncioTransport:
         """Make one attempt; see :meth:`connector.button.transport.Transport.send`."""
         if self._is_closed:
             return CLOSED
-        loop = asyncio.get_running_loop()
+        # Found once, because before Python 3.12 each look is a system call; connections cannot change it anyway.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         request = self._request(method, url_path, headers, body)
-        deadline = loop.time() + self._options.request_timeout_seconds
-        connection = self._take(loop.time()) or await self._connect(deadline)
+        now = loop.time()
+        deadline = now + self._options.request_timeout_seconds
+        connection = self._take(now) or await self._connect(deadline)
         if isinstance(connection, NotSent):
             return connection
         answer: asyncio.Future[Exchange] = loop.create_future()

@@ -148,6 +148,7 @@ class Delivery:
 
     async def work(self) -> None:
         """Work on one lane after the other, for ever."""
+        loop = asyncio.get_running_loop()  # Once, because before Python 3.12 each look is a system call.
         while True:
             lane = await self._lanes.take()
             task = lane.tasks[0]
@@ -157,11 +158,11 @@ class Delivery:
             elif assignment.is_suspended:
                 assignment.suspended.append(lane)
             elif task.call is not None and task.term == assignment.term:
-                await self._deliver(lane, task)
+                await self._deliver(lane, task, loop)
             elif not self._use.limit.claims(lane.key):
                 self._use.standstill.hold(lane)
             elif self._decide(lane, task):
-                await self._deliver(lane, task)
+                await self._deliver(lane, task, loop)
 
     # The decision.
 
@@ -239,10 +240,8 @@ class Delivery:
 
     # The call.
 
-    async def _deliver(self, lane: Lane[Task], task: Task) -> None:
-        loop = asyncio.get_running_loop()
-        assignment = task.assignment
-        if not self._use.may_start(assignment.topic_partition):
+    async def _deliver(self, lane: Lane[Task], task: Task, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._use.may_start(task.assignment.topic_partition):
             self._lanes.offer_later(lane, _ASK_AGAIN_SECONDS)
             return
         if not self._admission.is_open and _has_failed_twice(task) and self._lanes.give_way(lane, _is_no_suspect):
@@ -325,7 +324,7 @@ class Delivery:
         if isinstance(settled, Refused) and is_over(settled) and _fact_in_ledger(task, call) is not None:
             settled = AlreadyApplied(settled.reason)
         if isinstance(settled, Observe):
-            self._answered()
+            self._answered(now)
             self._observed(lane, task, settled.observed)
             return
         if isinstance(settled, Applied):
@@ -349,11 +348,13 @@ class Delivery:
         match outcome:
             case Applied() if task.is_unanswered and (asked := self._confirmation(operation)) is not None:
                 task.is_unanswered = False
-                self._answered()
+                self._answered(now)
                 self._ask(lane, task, asked)
             case Applied():
+                self._answered(now)
                 self._delivered(lane, task, operation, "applied", reply)
             case AlreadyApplied():
+                self._answered(now)
                 self._delivered(lane, task, operation, outcome.reason, reply)
             case Retry():
                 self._again(lane, task, operation, outcome, now)
@@ -367,23 +368,23 @@ class Delivery:
                     self._workers.reconsider()
                     return
                 if outcome.question not in _WHETHER_WE_ARE_SERVED:
-                    self._answered()
+                    self._answered(now)
                 self._ask(lane, task, outcome)
             case Refused() | Finalized():
-                self._answered()
+                self._answered(now)
                 self._bury(lane, task, Stage.DELIVER, Reject(outcome.reason, outcome.message))
             case Halt():
                 self._admission.unauthorized(now, outcome.reason, outcome.message)
                 self._workers.reconsider()
                 self._lanes.offer(lane)
             case Found(order=order):
-                self._answered()
+                self._answered(now)
                 if order is None:
                     self._bury(lane, task, Stage.DELIVER, _UNREADABLE)
                 else:
                     self._observed(lane, task, Observed(order, outcome.is_cancelled))
             case NotFound():
-                self._answered()
+                self._answered(now)
                 task.is_absent = True
                 self._once_more(lane, task)
             case Observe():
@@ -435,7 +436,7 @@ class Delivery:
             self._admission.outages,
         )
         if outcome.is_of_the_order:
-            self._answered()
+            self._answered(now)
             self._report(task, operation, outcome, delay_seconds)
         else:
             self._failed(task, operation, outcome, now, delay_seconds, is_suspect=is_suspect)
@@ -494,7 +495,6 @@ class Delivery:
         how: str,
         reply: Reply | None,
     ) -> None:
-        self._answered()
         self._observe(OrderDelivered(operation, how, task.attempts))
         if isinstance(task.call, Create | Update) and is_near_limit(task.call.order.total):
             self._observe(LargeTotalTold(task.record.topic_partition, task.record.offset))
@@ -635,9 +635,9 @@ class Delivery:
 
     # The admission.
 
-    def _answered(self) -> None:
+    def _answered(self, now: float) -> None:
         was_open = self._admission.is_open
-        self._admission.answered(asyncio.get_running_loop().time())
+        self._admission.answered(now)
         if not was_open:
             self._workers.reconsider()
 
