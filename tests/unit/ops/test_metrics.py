@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import prometheus_client as library
+import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -72,3 +74,38 @@ def test_the_version_is_shown() -> None:
     """Which replica runs what is seen at a glance."""
     registry = Metrics(CollectorRegistry(), "1.2.3").registry
     assert registry.get_sample_value("button_connector_build_info", {"version": "1.2.3"}) == 1
+
+
+@pytest.mark.parametrize("moves", [1, 1000, 2500])
+def test_what_is_moved_for_every_order_is_shown_as_the_library_itself_would(moves: int) -> None:
+    """At every scrape, however much was moved since the last one, and in a second one nothing twice."""
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    metrics = Metrics(ours, "1.2.3")
+    calls, seconds = metrics.tallies(table.ORDERS_DELIVERED), metrics.samples(table.ATTEMPT_SECONDS)
+    labels = table.ORDERS_DELIVERED.labels
+    counter = library.Counter(table.ORDERS_DELIVERED.name, table.ORDERS_DELIVERED.help, labels, registry=theirs)
+    name, text, buckets, labels = table.ATTEMPT_SECONDS
+    histogram = library.Histogram(name, text, labels, buckets=buckets, registry=theirs)
+    for scrape in range(2):
+        for move in range(moves):
+            calls["create", "applied"].inc()
+            counter.labels("create", "applied").inc()
+            seconds["create", "applied"].observe((move + scrape) * 0.013)
+            histogram.labels("create", "applied").observe((move + scrape) * 0.013)
+        assert set(_samples(theirs)) <= set(_samples(ours))
+
+
+def test_label_sets_that_are_too_many_are_counted_as_one() -> None:
+    """Whatever the instrument is: what is shown stays bounded and nothing is left out."""
+    registry = CollectorRegistry()
+    sources = Metrics(registry, "1.2.3").tallies(table.TOKENS_LOOKED_UP)
+    for number in range(1000):
+        sources[str(number),].inc()
+    counts = [line for line in _samples(registry) if line.startswith("button_connector_tokens_looked_up_total")]
+    assert len(counts) == 501
+    assert 'button_connector_tokens_looked_up_total{source="other"} 500.0' in counts
+
+
+def _samples(registry: CollectorRegistry) -> list[str]:
+    """Return what is exposed, without the times at which it began."""
+    return [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line]
