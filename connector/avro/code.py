@@ -45,10 +45,18 @@ def _whole(data: bytes, start: int) -> tuple[int, int]:
 
 
 def _length(data: bytes, start: int) -> tuple[int, int]:
-    """Return the length, count or index that begins at ``start``, and where it ends; none is negative."""
+    """Return the length or index that begins at ``start``, and where it ends; none is negative."""
     value, end = _whole(data, start)
     if value & 1:
         raise UnusualError
+    return value >> 1, end
+
+
+def _block(data: bytes, start: int) -> tuple[int, int]:
+    """Return a block's count, which begins at ``start``, and where its items do; a size between them is passed over."""
+    value, end = _whole(data, start)
+    if value & 1:
+        return (value >> 1) + 1, _whole(data, end)[1]
     return value >> 1, end
 
 
@@ -60,6 +68,7 @@ class Code:
         self.names: dict[str, Any] = {
             "whole": _whole,
             "length": _length,
+            "block": _block,
             "float_": struct.Struct("<f").unpack_from,
             "double": struct.Struct("<d").unpack_from,
             "Unusual": UnusualError,
@@ -119,10 +128,10 @@ class Code:
             self.block(f"{'elif' if number else 'if'} n == {2 * number}:", partial(write, branch))
         self.line("else: raise Unusual")
 
-    def count(self, into: str) -> None:
+    def _count(self, into: str, otherwise: str = "length") -> None:
         """Write how a length, a count or an index is read."""
         self.line(f"{into} = d[p]")
-        self.line(f"if {into} & {_NOT_A_SHORT_LENGTH}: {into}, p = length(d, p)")
+        self.line(f"if {into} & {_NOT_A_SHORT_LENGTH}: {into}, p = {otherwise}(d, p)")
         self.line("else:")
         self.line(f" {into} >>= 1")
         self.line(" p += 1")
@@ -144,7 +153,7 @@ class Code:
                 self.line(f"{into}.append({item})" if type_.kind == "array" else f"{into}[{key}] = {item}")
 
         def block() -> None:
-            self.count(count)
+            self._count(count, "block")
             self.line(f"if not {count}: break")
             self.block(f"for _ in range({count}):", one)
 
@@ -180,11 +189,11 @@ class Code:
         self.line("p = q")
 
     def _bytes(self, _: AvroType, into: str | None) -> None:
-        self.count("n")
+        self._count("n")
         self._slice(into, "d[p:q]")
 
     def _string(self, _: AvroType, into: str | None) -> None:
-        self.count("n")
+        self._count("n")
         self._slice(into, "d[p:q].decode()")
 
     def _fixed(self, type_: AvroType, into: str | None) -> None:
@@ -203,7 +212,7 @@ class Code:
 
     def _enum(self, type_: AvroType, into: str | None) -> None:
         symbols = self.constant(type_.symbols)
-        self.count("n")
+        self._count("n")
         self._keep(into, f"{symbols}[n]")
 
     def _union(self, type_: AvroType, into: str | None) -> None:

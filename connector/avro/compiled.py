@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading records by code that is written for exactly their schema, and for what is made of them.
 
-Owns the fast way through a record that is as it should be, and nothing else: whatever is unusual (a block that says
-its size, a number of more bytes than it can have, an index out of bounds, bytes that end too early, a value that a
-converter refuses) raises, and whoever called reads the same bytes in general, which has the last word on what is wrong,
-or that nothing is. What is made here is what is made there, value for value; property tests hold the two together.
+Owns the fast way through a record that is as it should be, and nothing else: whatever is unusual (a number of more
+bytes than it can have, an index out of bounds, bytes that end too early, a value that a converter refuses) raises, and
+whoever called reads the same bytes in general, which has the last word on what is wrong, or that nothing is. What is
+made here is what is made there, value for value; property tests hold the two together.
 
 A general reader asks of every value what its type is; of a purchase's hundred fields most are null, so that the asking
 costs several times what the reading does. And values that are read first and converted afterwards pass through dicts
