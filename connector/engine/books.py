@@ -81,7 +81,8 @@ class Books:
 
     def released(self, task: Task) -> asyncio.Future[bool] | None:
         """Take away the mark that the event had as a dead letter, ``None`` if it has none."""
-        if task.order is None or not has_mark(task.order.facts, self._identity(task)):
+        # Nearly every event is its order's first, and needs no identity to be found among none.
+        if task.order is None or not task.order.facts or not has_mark(task.order.facts, self._identity(task)):
             return None
         return asyncio.ensure_future(
             self.ledger.remove(task.event.order_id or "", self._identity(task), is_parked=True),
