@@ -29,6 +29,14 @@ LEDGER = "button-connector-orders"
 PARTITIONS = {EVENTS: 4, SESSIONS: 2, DEAD_LETTERS: 1, LEDGER: 4}
 
 _REQUEST_SECONDS = 10.0
+_AGAIN_SECONDS = 0.1
+_COORDINATOR_MOVES = frozenset(
+    (
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    ),
+)
 _HEADER_BYTES = 10
 _NO_CHATTER = 2
 
@@ -152,8 +160,16 @@ class GroupOffsets:
 
     def committed(self) -> dict[int, int]:
         """Return the committed offset by partition; 0 where nothing was committed yet."""
-        answer = self._consumer.committed(self._partitions, timeout=_REQUEST_SECONDS)
-        return {each.partition: max(0, each.offset) for each in answer}
+        deadline = time.monotonic() + _REQUEST_SECONDS
+        while True:
+            try:
+                answer = self._consumer.committed(self._partitions, timeout=_REQUEST_SECONDS)
+            except KafkaException as exception:
+                if exception.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() > deadline:
+                    raise
+                self._consumer.poll(_AGAIN_SECONDS)  # which looks for the coordinator meanwhile
+            else:
+                return {each.partition: max(0, each.offset) for each in answer}
 
     def ends(self) -> dict[int, int]:
         """Return the end offset by partition."""
