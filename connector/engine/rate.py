@@ -34,6 +34,7 @@ class Rate:
         "_accepted",
         "_configured",
         "_held_back_at",
+        "_is_far_off",
         "_learned",
         "_now",
         "_previous",
@@ -52,6 +53,7 @@ class Rate:
         self._configured: float | None = None
         self._learned: float | None = None
         self._too_much = self._tokens = self._now = 0.0
+        self._is_far_off = True
         self._refused_at = self._resumes_at = self._held_back_at = float("-inf")
         self._second = self._accepted = self._previous = self._since_resumed = 0
 
@@ -107,12 +109,14 @@ class Rate:
         self._settle()
 
     def _learn_again(self, learned: float, seconds: float, wait_seconds: float) -> float:
+        was_far_off, self._is_far_off = self._is_far_off, seconds < 1.0
         if seconds >= _SOON_SECONDS:
             self._too_much = learned
             return _NEAR * learned
-        if seconds < 1.0:  # too short to be measured
+        if seconds < 1.0:  # too short to be measured well; but where that comes again, the rate is far too high
             self._too_much = learned
-            return _AFTER_A_SOON_ONE * learned
+            least = max(self._since_resumed / (seconds + wait_seconds), learned / 2.0)
+            return min(_AFTER_A_SOON_ONE * learned, least) if was_far_off else _AFTER_A_SOON_ONE * learned
         # A wait of one second is the least that can be named; of a longer one the server means all.
         measured = self._since_resumed / (seconds + (wait_seconds if wait_seconds > 1.0 else 0.0))
         self._too_much = min(learned, max(measured, learned / 2.0))
@@ -127,7 +131,7 @@ class Rate:
     def _grow(self, learned: float, now: float) -> None:
         seconds, refused_ago = max(0.0, now - self._now), now - self._refused_at
         if refused_ago > _FORGOTTEN_AFTER_SECONDS:
-            self._learned = None
+            self._learned, self._is_far_off = None, True
         elif now - self._held_back_at < _HELD_BACK_SECONDS:  # what is not used up says nothing of what is too much
             self._learned = learned * (1.0 + self._growth(learned, refused_ago) * min(seconds, 1.0))
         self._settle()

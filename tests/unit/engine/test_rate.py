@@ -105,6 +105,19 @@ def test_a_rate_that_was_configured_is_kept_and_used_up(per_second: float) -> No
     assert began == pytest.approx(60.0 * per_second, rel=0.02, abs=1.0)
 
 
+@pytest.mark.parametrize("lead_seconds", [0.0, 0.3, 0.8])
+def test_a_limit_that_begins_at_full_speed_is_found_within_fifteen_seconds(lead_seconds: float) -> None:
+    """Though nobody says how long to wait, and six times as many calls were served just before."""
+    server, begins = _Window(200, is_told=False), 8.0 + lead_seconds
+
+    def refuse(now: float) -> float | None:
+        return None if now < begins else server.refuse(now)
+
+    played = _play(Rate(), refuse, begins + 15.0, 15.0, 1280.0)
+    assert played.served_per_second >= 180.0
+    assert played.refused_per_second <= 1.0
+
+
 @pytest.mark.parametrize(
     "server",
     [_Window(200), _Window(200, is_told=False), _Bucket(200.0, 400.0), _Bucket(200.0, 20.0)],
