@@ -5,8 +5,8 @@ Owns the other end of a benchmark; understands just enough of HTTP/1.1 to find t
 ours makes (a Content-Length or no body). Prints its port when ready. ``GET /count`` answers the number of requests so
 far, so that the driver measures at the server and not in the process under test; ``GET /arrivals`` the orders that were
 created since it was asked last, each with the monotonic clock at its request's arrival; ``POST /manners`` (JSON) makes
-the server unwilling: ``status`` for all, ``limit`` calls a second before 429, one order that is ``failing``;
-``GET /status`` the counts of what it took and refused.
+the server unwilling: ``status`` for all, ``limit`` calls a second before 429, one order that is ``failing`` (``next``:
+that of the next create); ``GET /status`` the counts of what it took and refused.
 
     python -m benchmarks.ack_server --latency-ms 50
 """
@@ -50,7 +50,10 @@ class _Counter:
         self.requests += 1
         if request.startswith(_CREATE):
             at = request.find(_ORDER_ID) + len(_ORDER_ID)
-            self.arrivals.append((request[at : request.find(b'"', at)].decode(), time.monotonic()))
+            order_id = request[at : request.find(b'"', at)].decode()
+            self.arrivals.append((order_id, time.monotonic()))
+            if self.manners.get("failing") == "next":
+                self.manners["failing"] = order_id
         status = self._status(request) if self.manners else 200
         if status == 200:  # noqa: PLR2004  OK
             self.accepted += 1
@@ -81,7 +84,8 @@ class _Counter:
             return json.dumps(arrivals).encode()
         if request.startswith(b"POST /manners"):
             self.manners = json.loads(request[request.find(_END_OF_HEAD) :])
-        return json.dumps({"requests": self.requests, "accepted": self.accepted, "refused": self.refused}).encode()
+        counts = {"requests": self.requests, "accepted": self.accepted, "refused": self.refused}
+        return json.dumps({**counts, "failing": self.manners.get("failing")}).encode()
 
 
 class _Peer(asyncio.Protocol):

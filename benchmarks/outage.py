@@ -56,11 +56,10 @@ def outage(it: Rig, seconds: float) -> Iterator[str]:
 def poison(it: Rig, seconds: float) -> Iterator[str]:
     """Let one order fail for ever, and compare the rate of the others with the rate before."""
     full = _rate(it, _WINDOW_SECONDS)
-    number = int(it.ask("/count")) + int(2 * full)
-    it.ask("/manners", {"failing": f"order-{number:08d}"})
-    yield f"before: {full:,.0f} orders/s; order-{number:08d} fails from now on"
-    time.sleep(3.0)
     refused = it.ask("/status")["refused"]
+    it.ask("/manners", {"failing": "next"})
+    time.sleep(3.0)
+    yield f"before: {full:,.0f} orders/s; {it.ask('/status')['failing']} fails from now on"
     window_seconds = max(seconds, _WINDOW_SECONDS)
     with_it = _rate(it, window_seconds)
     status = it.ask("/status")
