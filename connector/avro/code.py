@@ -3,7 +3,7 @@
 
 Owns how each Avro type is read, or passed over, by code that knows only what is usual: at anything else it raises. What
 is passed over is looked at as closely as what is kept. Nothing of a schema gets into the code but the names of fields,
-as literals.
+as literals, and sizes and scales, which are whole numbers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _ONE_BYTE = 0x80
 _NOT_A_SHORT_LENGTH = 0x81
 _MOST_BYTES = 10
 _BITS = 64
+_BRANCHES_OF_ONE_BYTE = 64
+"""The index of any further one takes two."""
 
 
 class UnusualError(Exception):
@@ -124,7 +126,7 @@ class Code:
             return
         self.line("n = d[p]")
         self.line("p += 1")
-        for number, branch in enumerate(type_.branches):
+        for number, branch in enumerate(type_.branches[:_BRANCHES_OF_ONE_BYTE]):
             self.block(f"{'elif' if number else 'if'} n == {2 * number}:", partial(write, branch))
         self.line("else: raise Unusual")
 
@@ -197,7 +199,7 @@ class Code:
         self._slice(into, "d[p:q].decode()")
 
     def _fixed(self, type_: AvroType, into: str | None) -> None:
-        self.line(f"n = {type_.min_bytes}")
+        self.line(f"n = {type_.min_bytes:d}")
         # Nothing of it is looked at, so without this an array of them would go on behind the end.
         self.line("if p + n > len(d): raise Unusual")
         self._slice(into, "d[p:q]")

@@ -144,7 +144,7 @@ class _Maker:
             self._code.line(blank_to_none if is_text else f"{into} = str({into})")
         elif isinstance(part.convert, DecimalConverter):
             self._code.line(f"if not 0 < n <= {MAX_DECIMAL_BYTES}: raise Unusual")  # Its length was the last ``n``.
-            amount = f'from_bytes({into}, "big", signed=True), {part.convert.scale}'
+            amount = f'from_bytes({into}, "big", signed=True), {part.convert.scale:d}'
             self._code.line(f"{into} = new(Amount, ({amount}))")
         else:
             self._convert(part, into)

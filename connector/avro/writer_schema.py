@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from fastavro.types import Schema
 
 _NOT_FOR_THE_READER = frozenset({"logicalType", "precision", "scale", "doc", "default"})
+_MOST_FIXED_BYTES = 2**31 - 1
+_MOST_DIGITS = 80
+"""More than the longest decimal that is taken has."""
+_SHOWN_CHARACTERS = 40
 _MIN_BYTES = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
 
 
@@ -159,9 +163,10 @@ class _Tree:
         return built
 
     def _definition(self, schema: dict[str, Any]) -> AvroType:
-        kind, logical, scale = schema["type"], schema.get("logicalType"), schema.get("scale", 0)
+        kind, logical = schema["type"], schema.get("logicalType")
         if kind == "fixed":
-            return AvroType(kind, schema["size"], logical, scale)
+            size = _whole_number(schema["size"], _MOST_FIXED_BYTES, f"the size of {schema['name']}")
+            return AvroType(kind, size, logical, _scale_of(schema))
         if kind == "enum":
             return AvroType(kind, 1, logical, symbols=tuple(schema["symbols"]))
         fields = {part["name"]: self.build(part["type"]) for part in schema["fields"]}
@@ -181,4 +186,20 @@ class _Tree:
             return AvroType(kind, 1, items=self.build(schema["values"]))
         if kind in self._named:
             return self._by_name(kind)
-        return AvroType(kind, _MIN_BYTES[kind], schema.get("logicalType"), schema.get("scale", 0))
+        return AvroType(kind, _MIN_BYTES[kind], schema.get("logicalType"), _scale_of(schema))
+
+
+def _scale_of(schema: dict[str, Any]) -> int:
+    """Return the scale of what may be a decimal; it is 0 where none is given."""
+    scale = schema.get("scale")
+    if scale is None or schema.get("logicalType") != "decimal":
+        return 0
+    return _whole_number(scale, _MOST_DIGITS, "the scale of a decimal")
+
+
+def _whole_number(value: object, most: int, what: str) -> int:
+    """Return a number that the schema gives: fastavro takes anything there, and code is written with it."""
+    if type(value) is not int or not 0 <= value <= most:
+        msg = f"{what} is {str(value)[:_SHOWN_CHARACTERS]!r}; it must be a whole number from 0 to {most}"
+        raise _UnsupportedError(msg)
+    return value

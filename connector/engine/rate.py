@@ -2,8 +2,9 @@
 """How many calls may be begun per second: what was configured, and what refusals (429) have taught.
 
 Owns the pace. Pure: time enters as arguments. A rate that was learned is the one at which calls were served when one
-was refused, less a little. It comes back to that one quickly, tries out what is beyond it ever faster, and is forgotten
-when nothing was refused for a while. A refusal often costs a whole second of waiting, so the tries are rare.
+was refused, less a little; where refusals follow each other at once it is halved until they do not. It comes back to
+that one quickly, tries out what is beyond it ever faster, and is forgotten when nothing was refused for a while. A
+refusal often costs a whole second of waiting, so the tries are rare.
 """
 
 from __future__ import annotations
@@ -109,14 +110,15 @@ class Rate:
         self._settle()
 
     def _learn_again(self, learned: float, seconds: float, wait_seconds: float) -> float:
-        was_far_off, self._is_far_off = self._is_far_off, seconds < 1.0
+        # Where nothing at all is served, it says nothing of the rate.
+        is_far_off, self._is_far_off = self._is_far_off and self._since_resumed > 0, seconds < 1.0
         if seconds >= _SOON_SECONDS:
             self._too_much = learned
             return _NEAR * learned
         if seconds < 1.0:  # too short to be measured well; but where that comes again, the rate is far too high
             self._too_much = learned
             least = max(self._since_resumed / (seconds + wait_seconds), learned / 2.0)
-            return min(_AFTER_A_SOON_ONE * learned, least) if was_far_off else _AFTER_A_SOON_ONE * learned
+            return min(_AFTER_A_SOON_ONE * learned, least) if is_far_off else _AFTER_A_SOON_ONE * learned
         # A wait of one second is the least that can be named; of a longer one the server means all.
         measured = self._since_resumed / (seconds + (wait_seconds if wait_seconds > 1.0 else 0.0))
         self._too_much = min(learned, max(measured, learned / 2.0))

@@ -341,6 +341,49 @@ def test_an_array_whose_items_take_no_bytes_is_refused(items: object) -> None:
     assert refused.reason == "unsupported_writer_schema"
 
 
+@pytest.mark.parametrize("size", ["0 if print('!') else 0", -1, True, 1.5, None, 2**31])
+def test_a_fixed_whose_size_is_no_size_is_refused(size: object) -> None:
+    """The library takes anything there, and code is written with it: what is no number must never get that far."""
+    fixed = {"type": "fixed", "name": "Odd", "size": size}
+    refused = bind_writer(small_event_schema("string", odd=["null", fixed]))
+    assert isinstance(refused, Reject)
+    assert refused.reason == "unsupported_writer_schema"
+    assert "the size of Odd is " in refused.message
+    assert "whole number" in refused.message
+
+
+def test_a_scale_that_would_cost_seconds_is_refused() -> None:
+    """Ten to the power of a scale is reckoned with."""
+    refused = bind_writer(small_event_schema({**DECIMAL_2, "precision": 3_000_000, "scale": 3_000_000}))
+    assert isinstance(refused, Reject)
+    assert refused.reason == "unsupported_writer_schema"
+    assert "the scale of a decimal is '3000000'" in refused.message
+
+
+def test_a_scale_that_is_null_is_none() -> None:
+    """A decimal without a scale has whole numbers; null is a way to give none."""
+    writer = bind_writer(small_event_schema({**DECIMAL_2, "scale": None}))
+    assert isinstance(writer, Writer)
+    decoded = decode_events(body(small_event(b"\x01\x00"), small_event_schema("bytes")), 0, writer)
+    assert isinstance(decoded, list)
+    (event,) = decoded
+    assert isinstance(event, CommerceEvent)
+    assert event.total_amount == Amount(256, 0)
+
+
+@pytest.mark.parametrize("number", [0, 63, 64, 65])
+def test_a_union_of_more_types_than_a_byte_can_tell_apart_is_read(number: int) -> None:
+    """From the 65th on the index takes two bytes."""
+    one = [{"name": "a", "type": "long"}]
+    union = [{"type": "record", "name": f"R{each}", "fields": one} for each in range(66)]
+    event = decode(
+        small_event("1.00", u=(f"R{number}", {"a": 2}), mpid="A"),
+        small_event_schema("string", u=union, mpid="string"),
+    )
+    assert isinstance(event, CommerceEvent)
+    assert event.mpid == "A"
+
+
 @pytest.mark.parametrize(
     "schema",
     [{}, {"type": "recrod"}, {"type": "string"}, {"type": "map", "values": 1}],

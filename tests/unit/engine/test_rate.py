@@ -118,6 +118,12 @@ def test_a_limit_that_begins_at_full_speed_is_found_within_fifteen_seconds(lead_
     assert played.refused_per_second <= 1.0
 
 
+def test_seconds_in_which_everything_is_refused_say_little_of_the_rate() -> None:
+    """They are an outage by another name; nobody is to be slow for minutes after it."""
+    played = _play(Rate(), lambda now: 1.0 if 8.0 <= now < 18.0 else None, 19.0, 60.0, 300.0)
+    assert played.served_per_second >= 100.0
+
+
 @pytest.mark.parametrize(
     "server",
     [_Window(200), _Window(200, is_told=False), _Bucket(200.0, 400.0), _Bucket(200.0, 20.0)],
