@@ -21,6 +21,7 @@ from connector.domain.orders import Reject
 from connector.engine.backoff import Backoff
 from connector.engine.dead_letter_limit import LimitOptions
 from connector.engine.engine import EngineOptions
+from connector.kafka.boot_clock import boot_seconds
 from connector.kafka.follower import TopicFollower
 from connector.kafka.ledger_log import LedgerLog, LedgerLogOptions
 from connector.kafka.ledger_topic import LedgerTopicOptions
@@ -229,7 +230,7 @@ def open_transport(settings: Settings) -> Transport:
         case ("asyncio", _) | ("auto", None):
             from connector.button.asyncio_transport import AsyncioTransport  # noqa: PLC0415  see above
 
-            return AsyncioTransport(options)
+            return AsyncioTransport(options, boot_seconds)
         case _:
             from connector.button.pyreqwest_transport import PyreqwestTransport  # noqa: PLC0415  see above
 

@@ -6,12 +6,18 @@ one core a call costs the event loop's own reading and writing, and no switch. W
 
 *Not sent* is what never got a connection; as soon as one byte may have been written, it is *no answer*. A kept-alive
 connection that the peer has closed is not used; where the close crosses the request, nothing is repeated.
+
+Requests are written at the end of the event loop's turn, one right behind the other: a peer on the same machine, be it
+a proxy beside us, is then woken once for all of them and not for each, which costs more than the writing. Nothing is
+written once its time is over, also where the process stood still between.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
+import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,16 +29,19 @@ from connector.button.transport import CLOSED, brief
 from connector.domain.outcomes import NoAnswer, NotSent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from connector.button.transport import Exchange, TransportOptions
 
 _PORTS = {"http": 80, "https": 443}
 _NO_CONNECTION = NotSent("no connection within the connect timeout")
 _NO_ANSWER = NoAnswer("no complete answer within the request timeout")
+_HELD_UP = NotSent("the process stood still for longer than the request timeout, with the request not yet written")
 _LEFT = NoAnswer("the connection pool was closed")
 _MOST_LATE_SECONDS = 0.05
 """How much later than asked for a call may be given up."""
+_MOST_UNWRITTEN = 64
+"""How many requests are kept back for the end of the turn; the first waits for as long as these take to be made."""
 _NEVER_IN_A_REQUEST = frozenset("\r\n\0")
 
 
@@ -40,6 +49,7 @@ class AsyncioTransport:
     """A pool of connections on the running event loop; see :class:`connector.button.transport.Transport`."""
 
     __slots__ = (
+        "_clock",
         "_connecting",
         "_connections",
         "_head",
@@ -51,21 +61,27 @@ class AsyncioTransport:
         "_options",
         "_path",
         "_tls",
+        "_unwritten",
         "_waiting",
         "_watch",
         "_watch_seconds",
     )
 
-    def __init__(self, options: TransportOptions) -> None:
-        """Raise ``ValueError`` for a certificate file that cannot be used, and for a proxy."""
+    def __init__(self, options: TransportOptions, clock: Callable[[], float] = time.monotonic) -> None:
+        """Raise ``ValueError`` for a certificate file that cannot be used, and for a proxy.
+
+        ``clock`` gives the seconds by which a request must not be written too late: that of who allows it.
+        """
         if options.proxy is not None:
             what = "proxy is given, and the transport asyncio knows none. Set button.transport to pyreqwest or httpx2."
             raise ValueError(what)
         parts = urlsplit(options.base_url)
         self._options = options
+        self._clock = clock
         self._host = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
         self._path = parts.path.rstrip("/")
         self._tls = tls_context(options) if parts.scheme == "https" else None
+        self._unwritten: list[Connection] = []
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         self._connecting = 0
@@ -81,27 +97,31 @@ class AsyncioTransport:
         """Make one attempt; see :meth:`connector.button.transport.Transport.send`."""
         if self._is_closed:
             return CLOSED
+        write_before = self._clock() + self._options.request_timeout_seconds
         # Found once, because before Python 3.12 each look is a system call; connections cannot change it anyway.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         request = self._request(method, url_path, headers, body)
         now = loop.time()
         deadline = now + self._options.request_timeout_seconds
-        connection = self._take(now) or await self._connect(deadline)
-        if isinstance(connection, NotSent):
-            return connection
-        answer: asyncio.Future[Exchange] = loop.create_future()
-        connection.deadline = deadline
-        connection.begin(request, answer)
-        if self._watch is None:
-            self._watch = loop.call_later(self._watch_seconds, self._give_up_late_ones, loop)
-        try:
-            exchange = await answer
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
-        finally:
-            self._release(connection, loop.time(), is_over=answer.done() and not answer.cancelled())
-        return exchange
+        while True:
+            connection = self._take(now) or await self._connect(deadline)
+            if isinstance(connection, NotSent):
+                return connection
+            answer: asyncio.Future[Exchange | None] = loop.create_future()
+            connection.deadline, connection.write_before = deadline, write_before
+            connection.begin(request, answer)
+            self._write_soon(connection, loop)
+            if self._watch is None:
+                self._watch = loop.call_later(self._watch_seconds, self._give_up_late_ones, loop)
+            try:
+                exchange = await answer
+            except asyncio.CancelledError:
+                connection.abort()
+                raise
+            finally:
+                self._release(connection, loop.time(), is_over=answer.done() and not answer.cancelled())
+            if exchange is not None:
+                return exchange
 
     async def close(self) -> None:
         """Let go of all connections; see :meth:`connector.button.transport.Transport.close`."""
@@ -113,6 +133,30 @@ class AsyncioTransport:
             connection.leave(_LEFT)
         while self._waiting:
             self._wake()
+
+    def _write_soon(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self._unwritten.append(connection)
+        if len(self._unwritten) == 1:
+            loop.call_soon(self._write)
+        elif len(self._unwritten) == _MOST_UNWRITTEN:
+            self._write()
+
+    def _write(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        if not unwritten:
+            return  # There were so many that they could not wait for the end of the turn.
+        now, poll = self._clock(), select.poll()
+        for connection in unwritten:
+            poll.register(connection.file_number, select.POLLIN)
+        # What the peers have said, or closed, of which the event loop has not told us yet.
+        news = {file_number for file_number, _ in poll.poll(0)}
+        for connection in unwritten:
+            if now >= connection.write_before:
+                connection.leave(_HELD_UP)
+            elif connection.file_number in news and (connection.idle_since or self._tls is None):
+                connection.give_up()  # TLS itself has something to say at first.
+            else:
+                connection.write()
 
     def _give_up_late_ones(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what has had its time; one timer for all, because one for each call costs as much as its answer."""
@@ -130,7 +174,7 @@ class AsyncioTransport:
         oldest = now - self._options.idle_timeout_seconds
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open and connection.idle_since >= oldest and not connection.has_news():
+            if connection.is_open and connection.idle_since >= oldest:
                 return connection
             self._drop(connection)
         return None

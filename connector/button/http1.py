@@ -9,7 +9,6 @@ used again: an end in the middle, bytes that are no HTTP, an answer that nobody 
 from __future__ import annotations
 
 import asyncio
-import select
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -24,11 +23,15 @@ if TYPE_CHECKING:
 _FIRST_FINAL_STATUS = 200
 _MAX_HEAD_BYTES = 64 * 1024
 """Of headers before the body, of trailers behind it, and of what a chunk says of itself."""
+_SPOKE_FIRST = NoAnswer("the peer spoke, or closed, before it was asked")
 _LENGTHS = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Connection(asyncio.Protocol):
-    """One connection; ``is_open`` says whether another exchange may begin on it."""
+    """One connection; ``is_open`` says whether another exchange may begin on it.
+
+    ``idle_since`` (0 before the first exchange), ``deadline`` and ``write_before`` are the pool's.
+    """
 
     __slots__ = (
         "_answer",
@@ -39,36 +42,55 @@ class Connection(asyncio.Protocol):
         "_is_headed",
         "_max_body_bytes",
         "_parser",
-        "_poll",
+        "_request",
         "_transport",
         "deadline",
+        "file_number",
         "idle_since",
         "is_open",
+        "write_before",
     )
 
     def __init__(self, max_body_bytes: int) -> None:
         """Wait for the connection to be made."""
         self._max_body_bytes = max_body_bytes
         self._parser = HttpResponseParser(self)
-        self._answer: asyncio.Future[Exchange] | None = None
+        self._answer: asyncio.Future[Exchange | None] | None = None
+        self._request = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._body_bytes = self._head_bytes = 0
         self._is_headed = False
         self.is_open = False
-        self.idle_since = self.deadline = 0.0
+        self.idle_since = self.deadline = self.write_before = 0.0
+        self.file_number = -1
 
-    def begin(self, request: bytes, answer: asyncio.Future[Exchange]) -> None:
-        """Write a request; ``answer`` is resolved with what comes of it, unless it is done before."""
-        self._answer = answer
-        self._transport.write(request)
+    def begin(self, request: bytes, answer: asyncio.Future[Exchange | None]) -> None:
+        """Take a request for :meth:`write`; ``answer`` is resolved with what comes of it, unless it is done before.
+
+        With ``None`` it is resolved where the connection turned out to be over before anything was written.
+        """
+        self._answer, self._request = answer, request
+
+    def write(self) -> None:
+        """Write the request that was begun, if the connection is still there for it."""
+        request, self._request = self._request, b""
+        if self.is_open:
+            self._transport.write(request)
+
+    def give_up(self) -> None:
+        """Close at once because the peer spoke unasked, or closed; what was not written goes elsewhere.
+
+        Unless it is the first on this connection: a peer that begins like this would do so each time.
+        """
+        self.leave(None if self.idle_since else _SPOKE_FIRST)
 
     @property
     def is_busy(self) -> bool:
         """Whether an answer is still expected."""
         return self._answer is not None
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self, exchange: Exchange | None) -> None:
         """Close at once, and let what is under way end like this."""
         self._end(exchange)
         self.abort()
@@ -83,18 +105,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note that there is a connection."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # a stream's is one
-        self._poll = select.poll()
-        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.file_number = transport.get_extra_info("socket").fileno()
         self.is_open = True
-
-    def has_news(self) -> bool:
-        """Return whether the peer has sent something, or closed, of which the event loop has not told us yet."""
-        return bool(self._poll.poll(0))
 
     def data_received(self, data: bytes) -> None:
         """Take a part of an answer."""
-        if self._answer is None:
-            self.abort()  # Nobody asked.
+        if self._answer is None or self._request:
+            self.give_up()
             return
         self._head_bytes += len(data)
         try:
@@ -112,6 +129,9 @@ class Connection(asyncio.Protocol):
         """Take note that the connection is gone; an answer without a length ends with it."""
         self.is_open = False
         if self._answer is None:
+            return
+        if self._request:
+            self.give_up()
             return
         is_whole = exc is None and self._is_headed and not any(name.lower() in _LENGTHS for name, _ in self._headers)
         if is_whole:
@@ -161,7 +181,7 @@ class Connection(asyncio.Protocol):
             body = body[: self._max_body_bytes]
         return HttpAnswer(self._parser.get_status_code(), Headers(self._headers), body, is_truncated)
 
-    def _end(self, exchange: Exchange) -> None:
+    def _end(self, exchange: Exchange | None) -> None:
         answer, self._answer = self._answer, None
         self._headers, self._body = [], []
         self._body_bytes = self._head_bytes = 0

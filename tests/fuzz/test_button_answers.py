@@ -125,9 +125,10 @@ class _Call:
         self.connection.connection_made(cast("asyncio.BaseTransport", self.wire))
         self._loop = loop
 
-    def ask(self) -> asyncio.Future[Exchange]:
-        answer: asyncio.Future[Exchange] = self._loop.create_future()
+    def ask(self) -> asyncio.Future[Exchange | None]:
+        answer: asyncio.Future[Exchange | None] = self._loop.create_future()
         self.connection.begin(b"GET / HTTP/1.1\r\n\r\n", answer)
+        self.connection.write()
         return answer
 
     def hear(self, pieces: Iterable[bytes]) -> None:
