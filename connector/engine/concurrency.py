@@ -7,8 +7,9 @@ A round is as many attempts as the limit, none of them begun before the limit la
 
 - *Grow* when the limit was really used and latency is near its baseline: double it until the first sign of trouble,
   afterwards add its square root, or much less while a refusal is not long ago.
-- *Shrink* when latency has grown, to what would bring it back if it were a queue (Little's law), by half at most. If
-  latency does not follow, the other side is slower for reasons of its own: that is the new baseline, and the limit is
+- *Shrink* when latency has grown for a while, to what would bring it back if it were a queue (Little's law), by half at
+  most. A server that stumbles for a moment is no queue, and what waits meanwhile would wait longer. If latency does not
+  follow, the other side is slower for reasons of its own: that is the new baseline, and the limit is
   as before.
 - *Shrink* when calls were refused (429, 503, time is up): by half when all were, by a tenth at most when some were, by
   more where they took long. A single one, or one in a hundred, is a server's everyday life.
@@ -32,6 +33,7 @@ _GROWTH_ALLOWED_SECONDS = 0.02
 _SHRINKS_AT = 2.0
 """Between what is allowed and so many times as much, the limit is held."""
 _LEAST_LEFT = 0.5
+_GROWN_FOR_SECONDS = 0.5
 _LAG_OF_A_CALL = 1.5
 """An answer waits for the loop to look, and then for its turn."""
 _LAG_ALLOWED_SECONDS = 0.05
@@ -56,6 +58,7 @@ class Concurrency:
         "_count",
         "_exact",
         "_from",
+        "_grown_since",
         "_is_adaptive",
         "_is_starting",
         "_is_used",
@@ -83,6 +86,7 @@ class Concurrency:
         self._is_starting = True
         self._from = self._turned_at = self._renewed_at = 0.0
         self._refused_at = -_CAREFUL_SECONDS
+        self._grown_since: float | None = None
         self._shrunk_from: tuple[float, float] | None = None
         self._restored: float | None = None
         self._begin()
@@ -158,10 +162,15 @@ class Concurrency:
         if not self._is_used:
             return  # Whatever latency does, it is not because of the limit.
         if growth > _SHRINKS_AT * allowed:
+            if self._grown_since is None:
+                self._grown_since = self._turned_at
+            if now < self._grown_since + _GROWN_FOR_SECONDS:
+                self._hold(now)
+                return
             self._shrunk_from = self._shrunk_from or (self._exact, latency)
             self._shrink((baseline + allowed) / latency)
             return
-        self._shrunk_from = None
+        self._shrunk_from = self._grown_since = None
         if lag > _SHRINKS_AT * _LAG_ALLOWED_SECONDS:
             self._shrink(_LAG_ALLOWED_SECONDS / lag)
         elif growth > allowed or lag > _LAG_ALLOWED_SECONDS:

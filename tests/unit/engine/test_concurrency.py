@@ -56,7 +56,7 @@ def test_a_server_with_so_many_places_gets_about_so_many_calls(places: int, seco
     """The knee: nearly all that the server can do, and latency near what it is without a queue."""
     played = _loop(seconds, places).play(Concurrency(512), 60.0)
     assert played.per_second >= 0.9 * places / seconds
-    assert played.latency_seconds <= seconds * 1.5 + 0.035
+    assert played.latency_seconds <= seconds + 2 * max(0.02, 0.25 * seconds) + 0.02  # twice what is allowed, and noise
 
 
 def test_a_server_that_becomes_slower_for_itself_is_not_starved() -> None:
@@ -70,6 +70,18 @@ def test_a_server_that_becomes_slower_for_itself_is_not_starved() -> None:
     assert concurrency.limit >= before
     loop.play(concurrency, 5.0)
     assert loop.play(concurrency, 10.0).per_second >= 0.9 / OWN_SECONDS
+
+
+def test_a_server_that_stumbles_gets_no_less() -> None:
+    """A moment of slow answers is no queue; what comes meanwhile would wait for longer if the limit shrank."""
+    concurrency, loop = Concurrency(512), _loop(0.02)
+    loop.play(concurrency, 10.0)
+    before = concurrency.limit
+    loop.server_seconds = _takes(0.2)
+    loop.play(concurrency, 0.4)
+    assert concurrency.limit >= before
+    loop.play(concurrency, 0.8)
+    assert concurrency.limit < before, "it would never shrink"
 
 
 def test_a_server_that_becomes_smaller_gets_less() -> None:
