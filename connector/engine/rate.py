@@ -2,9 +2,10 @@
 """How many calls may be begun per second: what was configured, and what refusals (429) have taught.
 
 Owns the pace. Pure: time enters as arguments. A rate that was learned is the one at which calls were served when one
-was refused, less a little; where refusals follow each other at once it is halved until they do not. It comes back to
-that one quickly, tries out what is beyond it ever faster, and is forgotten when nothing was refused for a while. A
-refusal often costs a whole second of waiting, so the tries are rare.
+was refused, less a little; where refusals follow each other at once, it is as many a second as were served between
+them, for most limits are by the second. It comes back to what it was quickly, tries out what is beyond it ever faster,
+and is forgotten when nothing was refused for a while. A refusal often costs a whole second of waiting, so the tries are
+rare.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ _AT_LEAST_SECONDS = 1e-6
 """More than rounding takes away, so that whoever waited for a token finds one."""
 _AFTER_A_REFUSAL = 0.98
 _AFTER_A_SOON_ONE = 0.9
+_TELLING_SHARE = 1.0 / 8.0
+"""Of a second's calls. Where fewer were served between two refusals, they may have been refused by chance."""
 _NEAR = 0.97
 _SEARCHING_PER_SECOND = 0.1
 _FAST_PER_SECOND = 0.02
@@ -103,26 +106,35 @@ class Rate:
             # After a burst nobody knows yet what goes on to be served.
             self._too_much = inf if self._previous == 0 else self._in_the_last_second(now)
         else:
-            learned = self._learn_again(self._learned, now - self._resumes_at, wait_seconds)
+            learned = self._learn_again(self._learned, started - self._resumes_at, wait_seconds)
         self._learned = max(_LEAST_PER_SECOND, learned)
         self._refused_at, self._resumes_at, self._since_resumed = now, now + wait_seconds, 0
         self._tokens, self._now = 0.0, now
         self._settle()
 
     def _learn_again(self, learned: float, seconds: float, wait_seconds: float) -> float:
-        # Where nothing at all is served, it says nothing of the rate.
         is_far_off, self._is_far_off = self._is_far_off and self._since_resumed > 0, seconds < 1.0
+        # Where nothing at all is served, it says nothing of the rate.
+        self._too_much = learned if self._since_resumed > 0 else inf
         if seconds >= _SOON_SECONDS:
-            self._too_much = learned
             return _NEAR * learned
-        if seconds < 1.0:  # too short to be measured well; but where that comes again, the rate is far too high
-            self._too_much = learned
-            least = max(self._since_resumed / (seconds + wait_seconds), learned / 2.0)
-            return min(_AFTER_A_SOON_ONE * learned, least) if is_far_off else _AFTER_A_SOON_ONE * learned
+        if seconds < 1.0:
+            return self._after_a_soon_one(learned, seconds, wait_seconds) if is_far_off else _AFTER_A_SOON_ONE * learned
         # A wait of one second is the least that can be named; of a longer one the server means all.
         measured = self._since_resumed / (seconds + (wait_seconds if wait_seconds > 1.0 else 0.0))
         self._too_much = min(learned, max(measured, learned / 2.0))
         return min(_NEAR * learned, _AFTER_A_REFUSAL * self._too_much)
+
+    def _after_a_soon_one(self, learned: float, seconds: float, wait_seconds: float) -> float:
+        """Return what is left of a rate that is far too high: what was served since is too little to be a measure."""
+        served, most = self._since_resumed, _AFTER_A_SOON_ONE * learned
+        if wait_seconds > 1.0:
+            return min(most, max(served / (seconds + wait_seconds), learned / 2.0))
+        if served < _TELLING_SHARE * learned:
+            self._too_much = inf
+            return learned / 2.0
+        self._too_much = min(learned, served)
+        return min(most, _AFTER_A_REFUSAL * served)
 
     def _in_the_last_second(self, now: float) -> float:
         passed = now - int(now)
