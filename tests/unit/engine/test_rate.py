@@ -15,7 +15,7 @@ from connector.engine.rate import Rate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LATENCY_SECONDS = 0.02
+LATENCY_SECONDS = 0.05
 
 
 class _Window:
@@ -61,7 +61,6 @@ def _play(
     since: float,
     seconds: float,
     wanted_per_second: float = 2000.0,
-    latency_seconds: float = LATENCY_SECONDS,
 ) -> _Played:
     """Begin calls as the rate allows, wait where the server says so, and count from ``since`` on."""
     now, served, refused = 0.0, 0, 0
@@ -73,7 +72,7 @@ def _play(
             if after_seconds is None:
                 rate.served(ended)
             else:
-                after_seconds = after_seconds or 1.0  # as the admission waits where no time is named, and a little longer
+                after_seconds = after_seconds or 1.0  # so long the admission waits where no time is named
                 rate.refused(started, ended, after_seconds)
                 gate = max(gate, ended + 1.05 * after_seconds)
             served += after_seconds is None and ended >= since
@@ -83,7 +82,7 @@ def _play(
         elif (wait_seconds := rate.take(now)) > 0.0:
             now += wait_seconds
         else:
-            heapq.heappush(answers, (now + latency_seconds, now, refuse(now)))
+            heapq.heappush(answers, (now + LATENCY_SECONDS, now, refuse(now)))
             offered = max(offered, now) + 1.0 / wanted_per_second
             now = offered
     return _Played(served / seconds, refused / seconds)
@@ -117,7 +116,7 @@ def test_a_limit_that_begins_at_full_speed_is_found_within_ten_seconds(lead_seco
     def refuse(now: float) -> float | None:
         return None if now < begins else server.refuse(now)
 
-    played = _play(Rate(), refuse, begins + 10.0, 20.0, 1280.0, 0.05)
+    played = _play(Rate(), refuse, begins + 10.0, 20.0, 1280.0)
     assert played.served_per_second >= 0.95 * calls
     assert played.refused_per_second <= 1.0
 
@@ -125,7 +124,7 @@ def test_a_limit_that_begins_at_full_speed_is_found_within_ten_seconds(lead_seco
 @pytest.mark.parametrize("seed", range(5))
 def test_some_seconds_of_refusals_by_chance_are_got_over(seed: int) -> None:
     """A server that refuses every second call for a while has no limit that could be found; it is forgotten soon."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311  chance, not a secret
 
     def refuse(now: float) -> float | None:
         return 1.0 if 8.0 <= now < 12.0 and chance.random() < 0.5 else None
