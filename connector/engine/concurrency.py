@@ -9,8 +9,7 @@ A round is as many attempts as the limit, none of them begun before the limit la
   afterwards add its square root, or much less while a refusal is not long ago.
 - *Shrink* when latency has grown for a while, to what would bring it back if it were a queue (Little's law), by half at
   most. A server that stumbles for a moment is no queue, and what waits meanwhile would wait longer. If latency does not
-  follow, the other side is slower for reasons of its own: that is the new baseline, and the limit is
-  as before.
+  follow, the other side is slower for reasons of its own: that is the new baseline, and the limit is as before.
 - *Shrink* when calls were refused (429, 503, time is up): by half when all were, by a tenth at most when some were, by
   more where they took long. A single one, or one in a hundred, is a server's everyday life.
 - *Hold* in between. Once a minute half a round at half the limit shows what the baseline is by now.
@@ -95,7 +94,7 @@ class Concurrency:
         """Start low again: the other side comes back from an outage."""
         if self._is_adaptive:
             self._is_starting = True
-            self._shrunk_from = self._restored = self._baseline = None
+            self._shrunk_from = self._grown_since = self._restored = self._baseline = None
             self._set(float(FIRST_LIMIT))
             self._from = now
             self._begin()
@@ -146,7 +145,7 @@ class Concurrency:
 
     def _refused(self, share: float, now: float) -> None:
         self._refused_at = now
-        self._shrunk_from = None
+        self._shrunk_from = self._grown_since = None
         if self._restored is not None:
             self._set(self._restored)
         self._restored = None
@@ -159,18 +158,19 @@ class Concurrency:
         baseline = self._baseline = self._baseline_after(latency, lag)
         allowed = max(_GROWTH_ALLOWED_SECONDS, _GROWTH_ALLOWED_SHARE * baseline) + noise
         growth = latency - baseline
+        if growth <= _SHRINKS_AT * allowed:
+            self._grown_since = None
+        elif self._grown_since is None:
+            self._grown_since = now
         if not self._is_used:
             return  # Whatever latency does, it is not because of the limit.
-        if growth > _SHRINKS_AT * allowed:
-            if self._grown_since is None:
-                self._grown_since = self._turned_at
-            if now < self._grown_since + _GROWN_FOR_SECONDS:
-                self._hold(now)
-                return
-            self._shrunk_from = self._shrunk_from or (self._exact, latency)
-            self._shrink((baseline + allowed) / latency)
+        if self._grown_since is not None:
+            self._is_starting = False
+            if now >= self._grown_since + _GROWN_FOR_SECONDS:
+                self._shrunk_from = self._shrunk_from or (self._exact, latency)
+                self._shrink((baseline + allowed) / latency)
             return
-        self._shrunk_from = self._grown_since = None
+        self._shrunk_from = None
         if lag > _SHRINKS_AT * _LAG_ALLOWED_SECONDS:
             self._shrink(_LAG_ALLOWED_SECONDS / lag)
         elif growth > allowed or lag > _LAG_ALLOWED_SECONDS:

@@ -84,6 +84,23 @@ def test_a_server_that_stumbles_gets_no_less() -> None:
     assert concurrency.limit < before, "it would never shrink"
 
 
+def test_stumbles_that_are_far_apart_are_not_one() -> None:
+    """Between them nothing comes near the limit, so that nothing is learned but that latency is as ever."""
+    concurrency, loop = Concurrency(512), _loop(0.02)
+    loop.play(concurrency, 70.0)  # so that it is time to look for the baseline anew, too
+    before = lowest = concurrency.limit
+    now = 1000.0
+    for _ in range(3):
+        for seconds, calls, is_used in ((0.2, 2 * before, True), (0.02, 10 * before, False)):
+            for _ in range(calls):
+                now += 0.3 / (2 * before)
+                if is_used:
+                    concurrency.used_up()
+                concurrency.ended(now - seconds, now, is_served=True)
+                lowest = min(lowest, concurrency.limit)
+    assert lowest == before
+
+
 def test_a_server_that_becomes_smaller_gets_less() -> None:
     """Half of it was taken away: latency doubles, and the limit follows."""
     concurrency = Concurrency(512)
