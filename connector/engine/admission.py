@@ -117,6 +117,10 @@ class Admission:
         """Return how many attempts may start now, without regard to those under way, at least one."""
         return int(max(1.0, min(self.rate.tokens(now), self.limit)))
 
+    def more_room_in(self, now: float) -> float:
+        """Return for how many seconds there is no more room than now, but for what is under way."""
+        return self.rate.comes_in(self.room(now) + 1, now)
+
     def _wait(self, now: float) -> float:
         if self.state not in _OPEN:
             return self._wait_to_probe(now)

@@ -88,6 +88,11 @@ class Rate:
         self._now = max(now, self._now)
         return self._tokens
 
+    def comes_in(self, count: int, now: float) -> float:
+        """Return the seconds until so many tokens have come, if none is taken."""
+        missing = count - self.tokens(now)
+        return 0.0 if self.per_second is None or missing <= 0.0 else missing / self.per_second + _AT_LEAST_SECONDS
+
     def served(self, now: float) -> None:
         """Note a call that was served."""
         second = int(now)

@@ -65,7 +65,11 @@ class Workers:
             self._wake_at(loop, now + seconds)
             return
         self._hand_out()
-        for _ in range(min(self._admission.limit - self._awake, self._admission.room(now))):
+        idle, room = self._admission.limit - self._awake, self._admission.room(now)
+        if room < idle:
+            # Those that start now ask again when their calls have ended, which may be long after there is more room.
+            self._wake_at(loop, now + self._admission.more_room_in(now))
+        for _ in range(min(idle, room)):
             self._awake += 1
             if not self._resting:
                 self._begin()
