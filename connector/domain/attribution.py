@@ -37,8 +37,7 @@ _SUSPECT_PREFIXES = (_ORGANISATION_PREFIX, _TEST_PREFIX)
 _TOKEN = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@/?%-]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A token, when it was seen (Unix milliseconds), and by which key: ``session`` or ``user``."""
 
     token: str
@@ -136,7 +135,10 @@ def session_keys(event: CommerceEvent) -> tuple[str, ...]:
 
     The session's UUID as it was written (iOS writes capitals), then its decimal number.
     """
-    return tuple(key for key in (event.session_uuid, event.session_id) if key)
+    uuid, number = event.session_uuid, event.session_id
+    if uuid and number:
+        return uuid, number
+    return (uuid,) if uuid else (number,) if number else ()
 
 
 def user_key(event: CommerceEvent) -> str | None:

@@ -6,7 +6,8 @@ Owns the limit. Pure: time enters as arguments, and nothing is known of what a c
 A round is as many attempts as the limit, none of them begun before the limit last changed. At its end:
 
 - *Grow* when the limit was really used and latency is near its baseline: double it until the first sign of trouble,
-  afterwards add its square root, or much less while a refusal is not long ago.
+  afterwards add its square root, by the third round in a row three times that and so on, for the trouble may have been
+  a moment's; or much less while a refusal is not long ago.
 - *Shrink* when latency has grown for a while, to what would bring it back if it were a queue (Little's law), by half at
   most. A server that stumbles for a moment is no queue, and what waits meanwhile would wait longer. If latency does not
   follow, the other side is slower for reasons of its own: that is the new baseline, and the limit is as before.
@@ -44,6 +45,8 @@ _ALL_SHARE = 0.9
 _MOST_OF_SOME_SHARE = 0.2
 """Refusals come back at once, and so there are many of a few calls too many."""
 _CAREFUL_SECONDS = 10.0
+_UNFORGOTTEN_SECONDS = 60.0
+"""For so long after a refusal steps do not become longer: there is a bound to be met again."""
 _CAREFUL_STEP = 1.0 / 3.0
 _CAREFUL_SHARE_PER_SECOND = 0.03
 
@@ -58,6 +61,7 @@ class Concurrency:
         "_exact",
         "_from",
         "_grown_since",
+        "_in_a_row",
         "_is_adaptive",
         "_is_starting",
         "_is_used",
@@ -83,8 +87,9 @@ class Concurrency:
         self._exact = float(min(FIRST_LIMIT, cap) if is_adaptive else cap)
         self.limit = int(self._exact)
         self._is_starting = True
+        self._in_a_row = 0
         self._from = self._turned_at = self._renewed_at = 0.0
-        self._refused_at = -_CAREFUL_SECONDS
+        self._refused_at = -_UNFORGOTTEN_SECONDS
         self._grown_since: float | None = None
         self._shrunk_from: tuple[float, float] | None = None
         self._restored: float | None = None
@@ -139,7 +144,7 @@ class Concurrency:
             self._refused(1.0, now)
         self._turned_at = now
         if self.limit != before:
-            self._from = now + seen  # By then those that began under the old limit are over.
+            self._from = now  # What began under the old limit says nothing of the new one.
         self._begin()
         return self.limit != before
 
@@ -149,7 +154,7 @@ class Concurrency:
         if self._restored is not None:
             self._set(self._restored)
         self._restored = None
-        self._is_starting = False
+        self._trouble()
         self._set(self._exact * (1.0 - share / 2.0))
 
     def _judge(self, latency: float, noise: float, lag: float, now: float) -> None:
@@ -165,7 +170,7 @@ class Concurrency:
         if not self._is_used:
             return  # Whatever latency does, it is not because of the limit.
         if self._grown_since is not None:
-            self._is_starting = False
+            self._trouble()
             if now >= self._grown_since + _GROWN_FOR_SECONDS:
                 self._shrunk_from = self._shrunk_from or (self._exact, latency)
                 self._shrink((baseline + allowed) / latency)
@@ -176,6 +181,7 @@ class Concurrency:
         elif growth > allowed or lag > _LAG_ALLOWED_SECONDS:
             self._hold(now)
         else:
+            self._in_a_row += 1
             self._set(self._exact + self._step(now))
 
     def _baseline_after(self, latency: float, lag: float) -> float:
@@ -189,14 +195,20 @@ class Concurrency:
             return self._exact
         if now < self._refused_at + _CAREFUL_SECONDS:
             return _CAREFUL_STEP + self._exact * _CAREFUL_SHARE_PER_SECOND * min(1.0, now - self._turned_at)
-        return sqrt(self._exact)
+        if now < self._refused_at + _UNFORGOTTEN_SECONDS:
+            return sqrt(self._exact)
+        return min(self._exact, self._in_a_row * sqrt(self._exact))
+
+    def _trouble(self) -> None:
+        self._is_starting = False
+        self._in_a_row = 0
 
     def _shrink(self, ratio: float) -> None:
-        self._is_starting = False
+        self._trouble()
         self._set(self._exact * max(_LEAST_LEFT, ratio))
 
     def _hold(self, now: float) -> None:
-        self._is_starting = False
+        self._trouble()
         if now >= self._renewed_at + _RENEWAL_SECONDS:
             self._restored = self._exact
             self._set(self._exact * _LEAST_LEFT)

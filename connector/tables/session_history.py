@@ -42,6 +42,8 @@ def insert(history: History, entry: Entry, *, wins_ties: bool, max_entries: int)
 
 def as_of(history: History, latest_ms: int) -> Entry | None:
     """Return the newest entry that is not younger."""
+    if history and history[-1].observed_at_ms <= latest_ms:
+        return history[-1]  # as with nearly every purchase
     at = bisect_right(history, latest_ms, key=observed_at)
     return history[at - 1] if at else None
 
@@ -56,4 +58,6 @@ def decode(value: bytes | None) -> History:
     if value is None:
         return ()
     fields = orjson.loads(value)
+    if len(fields) == len(Entry._fields):
+        return (Entry(*fields),)
     return tuple([Entry(*fields[at : at + 3]) for at in range(0, len(fields), 3)])

@@ -45,6 +45,26 @@ def test_the_process_comes_to_its_full_speed_whatever_the_latency(seconds: float
     assert loop.play(concurrency, 4.0).per_second >= 0.9 / OWN_SECONDS
 
 
+def test_the_limit_doubles_with_every_round_at_the_start() -> None:
+    """From 4 to more than 200 calls of 50 ms within a second; those under a lower limit are not waited for."""
+    concurrency = Concurrency(512)
+    _loop(0.05, own_seconds=0.00025).play(concurrency, 1.0)
+    assert concurrency.limit >= 200
+
+
+def test_trouble_at_the_start_does_not_make_the_search_slow() -> None:
+    """A server that stumbles as the first calls come ends the doubling; step by step it would take eight seconds."""
+    concurrency, loop = Concurrency(512), _loop(0.1, own_seconds=0.00025)
+    while concurrency.limit < 32:
+        loop.play(concurrency, 0.05)
+    loop.server_seconds = _takes(0.2)
+    loop.play(concurrency, 0.4)
+    assert concurrency.limit <= 64, "the doubling is over before there is trouble"
+    loop.server_seconds = _takes(0.1)
+    loop.play(concurrency, 3.0)
+    assert loop.play(concurrency, 2.0).per_second >= 0.9 / loop.own_seconds
+
+
 def test_where_we_are_the_bottleneck_more_calls_are_not_piled_up() -> None:
     """Calls that only wait for our own loop make drains longer; but what it finds together costs it less."""
     played = _loop(0.0005).play(Concurrency(512), 60.0)
@@ -86,19 +106,25 @@ def test_a_server_that_stumbles_gets_no_less() -> None:
 
 def test_stumbles_that_are_far_apart_are_not_one() -> None:
     """Between them nothing comes near the limit, so that nothing is learned but that latency is as ever."""
-    concurrency, loop = Concurrency(512), _loop(0.02)
-    loop.play(concurrency, 70.0)  # so that it is time to look for the baseline anew, too
-    before = lowest = concurrency.limit
-    now = 1000.0
-    for _ in range(3):
-        for seconds, calls, is_used in ((0.2, 2 * before, True), (0.02, 10 * before, False)):
-            for _ in range(calls):
-                now += 0.3 / (2 * before)
-                if is_used:
-                    concurrency.used_up()
-                concurrency.ended(now - seconds, now, is_served=True)
-                lowest = min(lowest, concurrency.limit)
-    assert lowest == before
+    concurrency, now, lowest = Concurrency(64), 1000.0, 64
+
+    def calls(count: int, seconds: float, *, is_used: bool) -> int:
+        nonlocal now
+        limits = []
+        for _ in range(count):
+            now += 0.002
+            if is_used:
+                concurrency.used_up()
+            concurrency.ended(now - seconds, now, is_served=True)
+            limits.append(concurrency.limit)
+        return min(limits)
+
+    while concurrency.limit < 64:
+        calls(1, 0.02, is_used=True)
+    for _ in range(4):
+        now += 70.0  # so that it is time to look for the baseline anew, too
+        lowest = min(lowest, calls(2 * 64, 0.2, is_used=True), calls(10 * 64, 0.02, is_used=False))
+    assert lowest == 64
 
 
 def test_a_server_that_becomes_smaller_gets_less() -> None:
@@ -128,13 +154,14 @@ def test_one_order_that_fails_does_not_end_the_search() -> None:
     assert loop.play(concurrency, 2.0).per_second >= 0.9 / OWN_SECONDS
 
 
-def test_a_server_that_refuses_what_is_too_much_is_refused_little() -> None:
-    """More than thirty at once get a 503: some thirty it will be."""
-    loop = _loop(0.05)
-    loop.is_refused = lambda _random, _now, in_flight: in_flight >= 30
-    played = loop.play(Concurrency(512), 60.0)
-    assert played.per_second >= 0.7 * 30 / 0.05
-    assert played.refused_per_second <= 0.15 * played.per_second
+@pytest.mark.parametrize(("most", "seconds", "share"), [(30, 0.05, 0.18), (100, 0.1, 0.04)])
+def test_a_server_that_refuses_what_is_too_much_is_refused_little(most: int, seconds: float, share: float) -> None:
+    """More than so many at once get a 503: about so many it will be."""
+    loop = _loop(seconds, own_seconds=0.00025)
+    loop.is_refused = lambda _random, _now, in_flight: in_flight >= most
+    played = loop.play(Concurrency(512), 240.0)
+    assert played.per_second >= 0.7 * most / seconds
+    assert played.refused_per_second <= share * played.per_second
 
 
 def test_latency_that_is_as_it_likes_does_not_hold_us_down() -> None:
