@@ -87,7 +87,7 @@ class LedgerLog:
         if self._again:
             self._again.append(_Row(partition, key, value, timestamp_ms))
             return
-        self._write(_Row(partition, key, value, timestamp_ms))
+        self._write(partition, key, value, timestamp_ms)
 
     @property
     def outstanding(self) -> int:
@@ -116,15 +116,14 @@ class LedgerLog:
         self._producer.poll(0)
         return left
 
-    def _write(self, row: _Row) -> None:
-        partition, key, value, timestamp_ms = row
+    def _write(self, partition: int, key: bytes, value: bytes | None, timestamp_ms: int) -> None:
         try:
             self._produce(self._options.topic, value, key, partition, timestamp=timestamp_ms)
         except BufferError:
-            self._keep(row)
+            self._keep(_Row(partition, key, value, timestamp_ms))
         except KafkaException as exception:
             self._judge(kafka_error(exception))
-            self._keep(row)
+            self._keep(_Row(partition, key, value, timestamp_ms))
 
     def _keep(self, row: _Row) -> None:
         """Write a record later, and all that come from now on behind it."""
@@ -144,7 +143,7 @@ class LedgerLog:
         if self._again and time.monotonic() >= self._again_at:
             rows, self._again = self._again, deque()
             while rows and not self._again:
-                self._write(rows.popleft())
+                self._write(*rows.popleft())
             self._again.extend(rows)
 
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _MOST_WATCHED_ORDERS = 50_000
 _NONE: Final[list[Entry]] = []
-"""Shared by the orders of which nothing was replaced, which are nearly all; never appended to."""
+"""Shared by the orders of which nothing was replaced; never appended to."""
+_NEW: Final[list[Entry]] = []
+"""Shared by the orders of which nothing is in the table at all, which are nearly all; never appended to."""
 
 
 class Claim(NamedTuple):
@@ -83,12 +85,21 @@ class Watched:
         self._most_orders = most_orders
         self._replaced: dict[str, list[Entry]] = {}
 
-    def begin(self, order_id: str) -> None:
-        """Note that an order was read: from now on what is replaced is remembered."""
+    def begin(self, order_id: str, *, is_new: bool = False) -> None:
+        """Note that an order was read, and whether nothing was there: from now on what is replaced is remembered."""
         replaced = self._replaced
-        replaced[order_id] = replaced.pop(order_id, _NONE)
+        replaced[order_id] = replaced.pop(order_id, _NONE) or (_NEW if is_new else _NONE)
         if len(replaced) > self._most_orders:
             del replaced[next(iter(replaced))]
+
+    def is_new(self, order_id: str) -> bool:
+        """Whether nothing is in the table of an order that was read: nothing was, and nothing came since."""
+        return self._replaced.get(order_id) is _NEW
+
+    def came(self, order_id: str) -> None:
+        """Note that something of the order is in the table now."""
+        if self._replaced.get(order_id) is _NEW:
+            self._replaced[order_id] = _NONE
 
     def end(self, order_id: str) -> Sequence[Entry] | None:
         """Return what was replaced since the order was read, and forget it; ``None`` if that is not known."""

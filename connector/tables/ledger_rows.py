@@ -90,14 +90,17 @@ class LedgerRows:
         return None
 
     def _apply_own(self, row: RawRecord, append: Append, batch: Writes) -> None:
-        entries = self._apply(row, append.order_id, append.slot, batch)
+        order_id = append.order_id
+        # Of a new order nothing has to be looked for: it was when the order was read, a moment ago.
+        before = None if self._watched.is_new(order_id) else batch.get(ORDERS + order_id.encode())
+        entries = self._apply(row, order_id, append.slot, before, batch)
         claim, answer = append.claim, append.answer
         if answer.done():
             return  # Nobody waits for it any more.
         if claim is None:
             answer.set_result(True)
             return
-        replaced = self._watched.end(append.order_id)
+        replaced = self._watched.end(order_id)
         answer.set_result(is_clean(claim, row.offset, entries, replaced))
 
     def _apply_others(self, row: RawRecord, batch: Writes) -> None:
@@ -111,6 +114,7 @@ class LedgerRows:
             self._report(row, "its event's identity is longer than 65535 bytes")
             return
         before = batch.get(place := ORDERS + order_id.encode())
+        self._watched.came(order_id)
         if before is not None:
             self._merge(row, order_id, Slot(event_id, is_parked), before, batch)
         elif (value := row.value) is not None:
@@ -124,11 +128,18 @@ class LedgerRows:
             batch.put(IDENTITY, row.value)
             self._identify(row.value)
 
-    def _apply(self, row: RawRecord, order_id: str, slot: Slot, batch: Writes) -> Sequence[Entry]:
-        """Put the row into the batch; return the order's entries then."""
+    def _apply(
+        self,
+        row: RawRecord,
+        order_id: str,
+        slot: Slot,
+        before: bytes | None,
+        batch: Writes,
+    ) -> Sequence[Entry]:
+        """Put the row into the batch, in front of which there was ``before``; return the order's entries then."""
         value = row.value
         place = ORDERS + order_id.encode()
-        before = batch.get(place)
+        self._watched.came(order_id)
         if before is not None:
             return self._merge(row, order_id, slot, before, batch)
         if value is None:

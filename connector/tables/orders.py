@@ -153,7 +153,7 @@ class Orders:
         Raises :class:`~connector.domain.facts.UnreadableFactError`.
         """
         value = self.table.get(ORDERS + order_id.encode())
-        self._watched.begin(order_id)
+        self._watched.begin(order_id, is_new=value is None)
         if value is None:
             return NO_FACTS
         entries = unpack(value)

@@ -248,3 +248,18 @@ async def test_a_writer_that_read_too_long_ago_is_unclean_rather_than_wrong(repl
         ledger.read(f"other-{number}")
     assert await ledger.append(ORDER, refund("r", "p", base=known.last)) is False
     assert await ledger.append(ORDER, refund("r", "p", base=ledger.read(ORDER).last)) is True
+
+
+@pytest.mark.parametrize("first", ["another writer's", "its own mark", "its own, which nobody waits for"])
+async def test_what_came_since_a_new_order_was_read_is_kept(replicas: MemoryReplicas, first: str) -> None:
+    """Of an order that was new when it was read nothing is looked for again; unless something came meanwhile."""
+    ledger = await replicas.open()
+    assert ledger.read(ORDER) == NO_FACTS
+    if first == "another writer's":
+        await replicas.append_late(ORDER, waiting("first"))
+    elif first == "its own mark":
+        await ledger.append(ORDER, mark("first"))
+    else:
+        asyncio.ensure_future(ledger.append(ORDER, waiting("first"))).cancel()
+    await ledger.append(ORDER, purchase("p"))
+    assert set(ledger.read(ORDER).facts) == {"first", "p"}
