@@ -46,7 +46,8 @@ _MOST_OF_SOME_SHARE = 0.2
 """Refusals come back at once, and so there are many of a few calls too many."""
 _CAREFUL_SECONDS = 10.0
 _UNFORGOTTEN_SECONDS = 60.0
-"""For so long after a refusal steps do not become longer: there is a bound to be met again."""
+"""For so long after a refusal steps do not become longer: there is a bound to be met again. So it is, for the time of
+care, where the loop itself is what holds us up."""
 _CAREFUL_STEP = 1.0 / 3.0
 _CAREFUL_SHARE_PER_SECOND = 0.03
 
@@ -56,6 +57,7 @@ class Concurrency:
 
     __slots__ = (
         "_baseline",
+        "_bound_until",
         "_cap",
         "_count",
         "_exact",
@@ -89,7 +91,8 @@ class Concurrency:
         self._is_starting = True
         self._in_a_row = 0
         self._from = self._turned_at = self._renewed_at = 0.0
-        self._refused_at = -_UNFORGOTTEN_SECONDS
+        self._refused_at = -_CAREFUL_SECONDS
+        self._bound_until = 0.0
         self._grown_since: float | None = None
         self._shrunk_from: tuple[float, float] | None = None
         self._restored: float | None = None
@@ -150,6 +153,7 @@ class Concurrency:
 
     def _refused(self, share: float, now: float) -> None:
         self._refused_at = now
+        self._bound_until = now + _UNFORGOTTEN_SECONDS
         self._shrunk_from = self._grown_since = None
         if self._restored is not None:
             self._set(self._restored)
@@ -176,6 +180,8 @@ class Concurrency:
                 self._shrink((baseline + allowed) / latency)
             return
         self._shrunk_from = None
+        if lag > _LAG_ALLOWED_SECONDS:
+            self._bound_until = max(self._bound_until, now + _CAREFUL_SECONDS)
         if lag > _SHRINKS_AT * _LAG_ALLOWED_SECONDS:
             self._shrink(_LAG_ALLOWED_SECONDS / lag)
         elif growth > allowed or lag > _LAG_ALLOWED_SECONDS:
@@ -195,7 +201,7 @@ class Concurrency:
             return self._exact
         if now < self._refused_at + _CAREFUL_SECONDS:
             return _CAREFUL_STEP + self._exact * _CAREFUL_SHARE_PER_SECOND * min(1.0, now - self._turned_at)
-        if now < self._refused_at + _UNFORGOTTEN_SECONDS:
+        if now < self._bound_until:
             return sqrt(self._exact)
         return min(self._exact, self._in_a_row * sqrt(self._exact))
 

@@ -65,6 +65,26 @@ def test_trouble_at_the_start_does_not_make_the_search_slow() -> None:
     assert loop.play(concurrency, 2.0).per_second >= 0.9 / loop.own_seconds
 
 
+@pytest.mark.parametrize(("lag_seconds", "least", "most"), [(0.0, 512, 512), (0.06, 130, 220)])
+def test_steps_become_longer_unless_our_own_loop_was_what_held_us_up(lag_seconds: float, least: int, most: int) -> None:
+    """There they would only make the limit swing, from too many calls to too few."""
+    concurrency, now = Concurrency(512), 1000.0
+
+    def calls(count: int, seconds: float, lag_seconds: float = 0.0) -> None:
+        nonlocal now
+        for _ in range(count):
+            now += 0.001
+            concurrency.used_up()
+            concurrency.lagged(lag_seconds)
+            concurrency.ended(now - seconds, now, is_served=True)
+
+    while concurrency.limit < 64:
+        calls(1, 0.05)
+    calls(300, 0.12, lag_seconds)
+    calls(2000, 0.05)
+    assert least <= concurrency.limit <= most
+
+
 def test_where_we_are_the_bottleneck_more_calls_are_not_piled_up() -> None:
     """Calls that only wait for our own loop make drains longer; but what it finds together costs it less."""
     played = _loop(0.0005).play(Concurrency(512), 60.0)
